@@ -1,0 +1,1 @@
+"""Metrics, floors, protocols and results files."""
