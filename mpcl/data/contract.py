@@ -91,8 +91,9 @@ def check(dataset):
     for dim in ("window", "emotion"):
         if dim not in dataset.dims:
             raise DatasetError(f"the dimension {dim!r} is missing", place)
-        if dataset.sizes[dim] < (1 if dim == "window" else 2):
-            raise DatasetError(f"there are {dataset.sizes[dim]} {dim}s; at least {1 + (dim == 'emotion')} needed", place)
+        least = 1 if dim == "window" else 2
+        if dataset.sizes[dim] < least:
+            raise DatasetError(f"there are {dataset.sizes[dim]} {dim}s; at least {least} needed", place)
     found = _coordinates(dataset)
     if not found:  # places can be named from here on
         found += _trials(dataset) + _labels(dataset) + _modalities(dataset)
@@ -280,14 +281,29 @@ def read(path):
     Raises:
         DatasetError: if the file is missing, is not netCDF, or violates the contract.
     """
+    return check(read_netcdf(path))
+
+
+def read_netcdf(path):
+    """Read a netCDF4 file into memory, or say in one sentence why it cannot be read.
+
+    Args:
+        path: the file.
+
+    Returns:
+        :class:`xarray.Dataset`.
+
+    Raises:
+        DatasetError: if the file is missing or is not netCDF4.
+    """
     path = Path(path)
     if not path.is_file():
-        raise DatasetError("there is no such file; give a contract file (netCDF) or a catalogue name", path)
+        raise DatasetError("there is no such file", path)
     try:
-        dataset = xr.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
-        raise DatasetError(f"this is not a readable netCDF4 file ({error}); write it with contract.write", path) from error
-    return check(dataset)
+        return xr.load_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DatasetError(f"this is not a readable netCDF4 file ({reason}); make it again", path) from error
 
 
 def write(dataset, path):

@@ -1,0 +1,63 @@
+"""Intervals over participants: how far a score would move with other people in the sample.
+
+Seeds are averaged within a participant first; participants are then drawn with replacement. The
+spread over folds is never used as an error bar: folds share their training participants.
+"""
+
+import numpy as np
+
+DRAWS = 10_000
+LEVEL = 0.95
+
+
+def interval(values, draws=DRAWS, seed=0):
+    """Percentile bootstrap over participants of a mean score.
+
+    Args:
+        values: array (participant,), one score each, or (participant, cohort) of several simulated
+            cohorts; NaN where a participant has no score.
+        draws: number of bootstrap samples.
+        seed: of the random generator.
+
+    Returns:
+        tuple (mean, lower, upper) of floats, the bounds of the 95 % interval.
+
+    Raises:
+        ValueError: if there is no score at all.
+
+    Example:
+        >>> interval(np.array([1.0, 1.0, 1.0]))
+        (1.0, 1.0, 1.0)
+    """
+    values = np.asarray(values, float)
+    columns = values[:, None] if values.ndim == 1 else values
+    people = [column[np.isfinite(column)] for column in columns.T]
+    people = [column for column in people if len(column)]
+    if not people:
+        raise ValueError("there is no score to average")
+    random = np.random.default_rng(seed)
+    chosen = random.integers(len(people), size=(draws, len(people)))  # cohorts are the outermost unit
+    sampled = np.zeros(draws)
+    for slot in range(len(people)):
+        for cohort, scores in enumerate(people):
+            rows = np.flatnonzero(chosen[:, slot] == cohort)
+            drawn = scores[random.integers(len(scores), size=(len(rows), len(scores)))]  # (draw, participant)
+            sampled[rows] += drawn.mean(1) / len(people)
+    mean = float(np.mean([column.mean() for column in people]))
+    lower, upper = np.quantile(sampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return mean, float(lower), float(upper)
+
+
+def paired_difference(values, others, draws=DRAWS, seed=0):
+    """Mean difference of two methods on the same participants, with its interval.
+
+    Args:
+        values: array (participant,) or (participant, cohort) of one method.
+        others: the same of the other method.
+        draws: number of bootstrap samples.
+        seed: of the random generator.
+
+    Returns:
+        tuple (mean of ``values - others``, lower, upper).
+    """
+    return interval(np.asarray(values, float) - np.asarray(others, float), draws, seed)

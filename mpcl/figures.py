@@ -1,0 +1,212 @@
+"""One style for every figure, and a function a figure: each takes data and axes and returns the axes.
+
+Colours are safe for colour-blind readers (Okabe and Ito's palette) and mean the same on every page:
+orange positive, blue negative and grey neutral emotions; the same line for the same method.
+"""
+
+from contextlib import contextmanager
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+
+VALENCE = {1: "#E69F00", 0: "#999999", -1: "#0072B2"}
+BRANCH = {"physiological": "#009E73", "behavioural": "#CC79A7"}
+INK, PALE = "#222222", "#BBBBBB"
+FLOOR, MODEL = "#999999", "#D55E00"
+RC = {
+    "figure.dpi": 110, "savefig.facecolor": "white", "figure.facecolor": "white", "axes.titlesize": 11,
+    "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": 9.5, "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5, "legend.frameon": False, "legend.fontsize": 8.5, "font.family": "DejaVu Sans",
+    "axes.edgecolor": PALE, "axes.labelcolor": INK, "text.color": INK, "grid.color": "#E6E6E6",
+}
+
+
+@contextmanager
+def canvas(rows=1, columns=1, width=7.2, height=3.2, **options):
+    """A figure and its axes in the book's style, laid out tightly when done.
+
+    Args:
+        rows: rows of axes.
+        columns: columns of axes.
+        width: inches.
+        height: inches.
+        options: passed to :func:`matplotlib.pyplot.subplots`.
+
+    Yields:
+        tuple (figure, axes).
+
+    Example:
+        >>> with canvas() as (figure, axes):
+        ...     _ = axes.plot([0, 1])
+        >>> plt.close(figure)
+    """
+    with sns.axes_style("whitegrid"), plt.rc_context(RC):
+        figure, axes = plt.subplots(rows, columns, figsize=(width, height), **options)
+        yield figure, axes
+        for one in figure.axes:
+            one.spines[["top", "right"]].set_visible(False)
+        figure.tight_layout()
+
+
+def label_distribution(axes, share, emotions, valence, lower=None, upper=None):
+    """Bars: how one unit of feeling is shared out among the emotions.
+
+    Args:
+        axes: where to draw.
+        share: array (emotion,).
+        emotions: names.
+        valence: -1, 0 or +1 of each emotion; gives the colour.
+        lower: lower bounds, or None.
+        upper: upper bounds, or None.
+
+    Returns:
+        the axes.
+    """
+    at = np.arange(len(emotions))
+    axes.barh(at, share, color=[VALENCE[int(v)] for v in valence], height=0.72)
+    if lower is not None:
+        axes.hlines(at, lower, upper, color=INK, linewidth=1.2)
+    axes.axvline(1 / len(emotions), color=INK, linewidth=0.8, linestyle=":")
+    axes.set_yticks(at, emotions)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("share of the label distribution (dotted: uniform)")
+    return axes
+
+
+def matrix(axes, values, names, label, limits=(-1, 1)):
+    """A square map between emotions, such as correlations of their shares.
+
+    Args:
+        axes: where to draw.
+        values: array (emotion, emotion).
+        names: of the emotions.
+        label: of the colour bar.
+        limits: of the colours, symmetric about 0 for correlations.
+
+    Returns:
+        the axes.
+    """
+    sns.heatmap(values, ax=axes, xticklabels=names, yticklabels=names, vmin=limits[0], vmax=limits[1], square=True,
+                cmap="PuOr_r" if limits[0] < 0 else "viridis", linewidths=0.4, cbar_kws={"label": label, "shrink": 0.8})
+    axes.tick_params(axis="x", rotation=90)
+    axes.tick_params(axis="y", rotation=0)
+    return axes
+
+
+def recording(axes, dataset, participant, modality, feature):
+    """One feature of one participant over the session, each trial shaded and named.
+
+    Args:
+        axes: where to draw.
+        dataset: a data set that follows the contract.
+        participant: name.
+        modality: name.
+        feature: name.
+
+    Returns:
+        the axes.
+    """
+    own = dataset.isel(window=np.flatnonzero(dataset.participant.values == participant)).sortby("start")
+    values = own[modality].sel({f"{modality}_feature": feature})
+    unit = str(values[f"{modality}_unit"].values)
+    conditions = list(dict.fromkeys(own.condition.values.tolist()))
+    shades = dict(zip(conditions, sns.color_palette("pastel", len(conditions)), strict=True))
+    middle = (own.start + own.stop) / 120  # minutes
+    for trial in dict.fromkeys(own.trial.values.tolist()):
+        rows = np.flatnonzero(own.trial.values == trial)
+        begin, end = own.start.values[rows].min() / 60, own.stop.values[rows].max() / 60
+        axes.axvspan(begin, end, color=shades[own.condition.values[rows[0]]], alpha=0.55, linewidth=0)
+        axes.plot(middle[rows], values[rows], color=BRANCH[dataset[modality].attrs["branch"]], marker=".", markersize=4)
+    handles = [plt.Rectangle((0, 0), 1, 1, color=shades[name], alpha=0.55) for name in conditions]
+    axes.legend(handles, conditions, ncols=len(conditions), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
+    axes.set_ylabel(f"{feature}\n({unit})")
+    return axes
+
+
+def presence(axes, absent):
+    """Share of windows in which each modality is missing.
+
+    Args:
+        axes: where to draw.
+        absent: bool :class:`xarray.DataArray` (window, modality), see :func:`mpcl.data.contract.missing`.
+
+    Returns:
+        the axes.
+    """
+    share = absent.mean("window") * 100
+    axes.barh(share.modality.values, share.values, color=PALE)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("windows in which the modality is missing (%)")
+    return axes
+
+
+def learning_curve(axes, log, term, color=MODEL):
+    """Loss term by epoch: every replica faint, their mean and range strong.
+
+    Args:
+        axes: where to draw.
+        log: :class:`xarray.DataArray` (replica, epoch, term).
+        term: name.
+        color: of the line.
+
+    Returns:
+        the axes.
+    """
+    values = log.sel(term=term)
+    axes.fill_between(values.epoch, values.min("replica"), values.max("replica"), color=color, alpha=0.2, linewidth=0)
+    axes.plot(values.epoch, values.mean("replica"), color=color, marker="o", markersize=3)
+    axes.set_title(term)
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    return axes
+
+
+def scores(axes, bounds, metric):
+    """Mean and interval of every method, floors grey, MPCL and its ablations in colour.
+
+    Args:
+        axes: where to draw.
+        bounds: :class:`xarray.DataArray` (method, metric, bound) of :func:`mpcl.evaluation.results.intervals`.
+        metric: name.
+
+    Returns:
+        the axes.
+    """
+    chosen = bounds.sel(metric=metric)
+    at = np.arange(chosen.sizes["method"])
+    colors = [MODEL if str(name).startswith("mpcl") else FLOOR for name in chosen.method.values]
+    axes.hlines(at, chosen.sel(bound="lower"), chosen.sel(bound="upper"), color=colors, linewidth=2)
+    axes.scatter(chosen.sel(bound="mean"), at, color=colors, zorder=3, s=34)
+    axes.set_yticks(at, chosen.method.values)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(f"{metric} ({str(chosen.better.values)} is better)")
+    return axes
+
+
+def participants(axes, frame, method, floor, metric):
+    """Each participant's score under a method beside the same participant's under a floor.
+
+    Args:
+        axes: where to draw.
+        frame: :class:`pandas.DataFrame` (participant, method).
+        method: name.
+        floor: name.
+        metric: name, for the axis.
+
+    Returns:
+        the axes.
+    """
+    ordered = frame.sort_values(floor)
+    at = np.arange(len(ordered))
+    axes.vlines(at, ordered[floor], ordered[method], color=PALE, linewidth=2)
+    axes.scatter(at, ordered[floor], color=FLOOR, marker="s", s=26, label=floor, zorder=3)
+    axes.scatter(at, ordered[method], color=MODEL, marker="o", s=30, label=method, zorder=3)
+    axes.set_xticks(at, ordered.index, rotation=90)
+    axes.grid(axis="x", visible=False)
+    axes.set_ylabel(metric)
+    axes.legend(loc="upper left", ncols=2)
+    return axes

@@ -1,0 +1,71 @@
+"""Features to z-scores, in one of two ways that are always named.
+
+* ``transductive``: each participant by their own mean and spread, over all of their windows. For a
+  held-out participant this uses unlabelled windows of the future; no label is read.
+* ``inductive``: everybody by the mean and spread of the training participants alone.
+
+The choice moves scores more than most components of a model do, so both are reported.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mpcl.data.contract import DatasetError, missing, modalities
+
+LIMIT = 4.0  # z-scores are clipped here: an artefact should not outvote the rest
+WAYS = ("transductive", "inductive")
+
+
+class Standardised(NamedTuple):
+    """Features ready for a model.
+
+    Attributes:
+        features: dict from modality to array (window, feature), in standard deviations, 0 where missing.
+        present: bool array (window, modality), False where a modality is missing.
+    """
+
+    features: dict
+    present: np.ndarray
+
+
+def standardise(dataset, training, how="transductive"):
+    """Z-score every feature of a data set.
+
+    A constant feature becomes 0; a value that is missing becomes 0 after the z-score.
+
+    Args:
+        dataset: the windows to standardise.
+        training: the windows of the training participants; read only by ``inductive``.
+        how: ``transductive`` or ``inductive``.
+
+    Returns:
+        :class:`Standardised`.
+
+    Raises:
+        DatasetError: for another way.
+    """
+    if how not in WAYS:
+        raise DatasetError(f"unknown normalisation {how!r}; choose {' or '.join(WAYS)}")
+    features = {}
+    for name in modalities(dataset):
+        values = dataset[name].values.astype(float)  # (window, feature)
+        scaled = np.empty_like(values)
+        if how == "inductive":
+            scaled = _zscore(values, training[name].values.astype(float))
+        else:
+            for participant in np.unique(dataset.participant.values.astype(str)):
+                own = dataset.participant.values.astype(str) == participant
+                scaled[own] = _zscore(values[own], values[own])
+        features[name] = np.clip(np.nan_to_num(scaled, nan=0.0), -LIMIT, LIMIT)
+    return Standardised(features, ~missing(dataset).values)
+
+
+def _zscore(values, reference):
+    """Z-scores of ``values`` by the columns of ``reference``, both (window, feature); NaN is left out."""
+    known = np.isfinite(reference)
+    count = np.maximum(known.sum(0), 1)
+    mean = np.where(known, reference, 0).sum(0) / count
+    spread = np.sqrt((np.where(known, reference - mean, 0) ** 2).sum(0) / count)
+    constant = spread <= 1e-9 * np.maximum(np.abs(mean), 1e-300)
+    return np.where(constant, 0.0, (values - mean) / np.where(constant, 1, spread))

@@ -1,0 +1,97 @@
+"""What made a number: code, commit, versions and device."""
+
+import ast
+import hashlib
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+PACKAGE = Path(__file__).resolve().parent
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "xarray", "neurokit2")
+
+
+def code_fingerprint(paths):
+    """A short hash of what Python files do: their syntax trees without comments and docstrings.
+
+    Args:
+        paths: Python files.
+
+    Returns:
+        str of 16 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(map(Path, paths)):
+        digest.update(path.stem.encode() + syntax(path.read_text(encoding="utf-8")).encode())
+    return digest.hexdigest()[:16]
+
+
+def syntax(source):
+    """The syntax tree of Python source as text, without positions, comments and docstrings.
+
+    Args:
+        source: str of Python code.
+
+    Returns:
+        str, equal for two sources that do the same in the same words.
+
+    Example:
+        >>> syntax("def f():\\n    'Says something.'\\n    return 1  # one") == syntax("def f(): return 1")
+        True
+    """
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        documented = isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:
+            node.body = body[1:] or [ast.Pass()]
+    return ast.dump(tree)
+
+
+def model_code():
+    """Fingerprint of every module that a score depends on: data, model, training, evaluation.
+
+    Returns:
+        str of 16 hexadecimal digits.
+    """
+    folders = [path for folder in ("data", "model", "evaluation") for path in (PACKAGE / folder).rglob("*.py")]
+    return code_fingerprint(folders + [PACKAGE / f"{name}.py" for name in ("normalisation", "splits", "training")])
+
+
+def commit():
+    """The git commit of the checkout that the package runs from, ``+`` behind it if changed, else ``unknown``.
+
+    Returns:
+        str.
+    """
+    def git(*words):
+        return subprocess.run(["git", "-C", str(PACKAGE.parent), *words], capture_output=True, text=True, check=True)
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "mpcl").stdout.strip()
+        return git("rev-parse", "HEAD").stdout.strip()[:12] + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def versions():
+    """Versions of Python and of the packages that numbers depend on.
+
+    Returns:
+        dict of str.
+    """
+    return {"python": platform.python_version(), **{name: version(name).split("+")[0] for name in PACKAGES}}
+
+
+def device_name(device):
+    """A device in words, such as ``cpu (x86_64)`` or the name of the graphics card.
+
+    Args:
+        device: :class:`torch.device`.
+
+    Returns:
+        str.
+    """
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({platform.machine()})"

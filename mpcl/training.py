@@ -1,0 +1,273 @@
+"""Training: from a data set and its folds to fitted networks and their predictions.
+
+A *replica* is one network: one fold, one seed. Its numbers depend on (seed, fold, step) alone, not
+on which replicas are trained beside it or on the device: every random number is drawn on the CPU
+from a generator keyed by these three.
+
+The recipe (*our reading*; the paper's is not public): AdamW, one-cycle learning rate, mixup,
+modality dropout, gradient clipping, a fixed number of epochs, and the last state is kept.
+"""
+
+import zlib
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+import xarray as xr
+from tqdm import tqdm
+
+from mpcl.model.network import MPCL, MPCLConfig, parameter_groups
+from mpcl.normalisation import WAYS, standardise
+from mpcl.splits import part
+
+
+class ParameterError(ValueError):
+    """A parameter that is unknown or cannot be used."""
+
+
+class TrainingError(RuntimeError):
+    """A training run that cannot go on: says whose, where and why."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained; the defaults are those of the full profile.
+
+    Attributes:
+        epochs: passes over the training windows; each draws as many windows as there are, so that
+            every trial counts alike.
+        batch: windows in a batch.
+        learning_rate: peak of the one-cycle schedule.
+        weight_decay: on matrices only, not on memories, prototypes or biases.
+        mixup: parameter a of the Beta(a, a) by which pairs of windows are mixed; 0 for none.
+        modality_dropout: probability that a modality is withheld from a window while training.
+        clip: largest norm of the gradient.
+        normalisation: ``transductive`` or ``inductive``, see :mod:`mpcl.normalisation`.
+        precision: ``float64`` (the book: same digits everywhere) or ``float32``.
+    """
+
+    epochs: int = 20
+    batch: int = 64
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.3
+    mixup: float = 0.4
+    modality_dropout: float = 0.1
+    clip: float = 1.0
+    normalisation: str = "transductive"
+    precision: str = "float64"
+
+    def __post_init__(self):
+        wrong = [f"{f.name} must not be negative" for f in fields(self)
+                 if f.type in ("int", "float", int, float) and getattr(self, f.name) < 0]
+        wrong += [f"{name} must be at least 1" for name in ("epochs", "batch") if getattr(self, name) < 1]
+        if self.normalisation not in WAYS:
+            wrong.append(f"normalisation must be {' or '.join(WAYS)}, not {self.normalisation!r}")
+        if self.precision not in ("float64", "float32"):
+            wrong.append(f"precision must be float64 or float32, not {self.precision!r}")
+        if wrong:
+            raise ParameterError("; ".join(wrong))
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Fitted networks with what their training went through.
+
+    Attributes:
+        models: one network a replica.
+        folds: the training participants of each replica.
+        seeds: the seed of each replica.
+        log: :class:`xarray.DataArray` (replica, epoch, term), the mean loss terms of each epoch.
+        settings: the settings they were trained with.
+    """
+
+    models: list
+    folds: list
+    seeds: list
+    log: xr.DataArray
+    settings: Settings
+
+
+def device_of(name="auto"):
+    """The torch device of a name; only ``auto`` falls back to the CPU.
+
+    Args:
+        name: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
+    Returns:
+        :class:`torch.device`.
+
+    Raises:
+        ParameterError: if that device is not there.
+
+    Example:
+        >>> device_of("cpu")
+        device(type='cpu')
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ParameterError(f"unknown device {name!r}; choose auto, cpu, cuda, cuda:N or mps") from None
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= there.get(device.type, 0):
+        raise ParameterError(f"the device {name!r} is not there; use 'auto' to take what is")
+    return device
+
+
+def fit(config, dataset, folds, seeds, settings=None, device="auto", progress=False):
+    """Train one network a fold and seed.
+
+    Args:
+        config: :class:`mpcl.model.network.MPCLConfig`.
+        dataset: a data set that follows the contract; of a fold's held-out participants nothing is read.
+        folds: list of tuples of **training** participants.
+        seeds: list of int.
+        settings: :class:`Settings`; the defaults if None.
+        device: see :func:`device_of`.
+        progress: show one text bar on a terminal.
+
+    Returns:
+        :class:`FitResult`, replicas ordered fold by fold, seed by seed.
+
+    Raises:
+        TrainingError: if a loss is no longer finite, naming fold, seed, epoch and term.
+        DatasetError: if a fold names unknown participants or holds nobody out.
+    """
+    settings, device = settings or Settings(), device_of(device)
+    replicas = [(fold, seed) for fold in folds for seed in seeds]
+    bar = tqdm(total=len(replicas) * settings.epochs, unit="epoch", disable=None if progress else True)
+    with bar:
+        fitted = [_fit_one(config, part(dataset, fold)[0], fold, seed, settings, device, bar)
+                  for fold, seed in replicas]
+    models, logs = zip(*fitted, strict=True)
+    log = xr.concat(logs, xr.IndexVariable("replica", np.arange(len(logs))))
+    return FitResult(list(models), [fold for fold, _ in replicas], [seed for _, seed in replicas], log, settings)
+
+
+def _fit_one(config, training, fold, seed, settings, device, bar):
+    """The loop that chapter 10 reads line by line: one network, one fold, one seed."""
+    key = (seed, zlib.crc32("\0".join(fold).encode()))
+    data = _tensors(training, training, config, settings, device)
+    target = torch.as_tensor(training.distribution.values, dtype=getattr(torch, settings.precision), device=device)
+    model = MPCL.from_dataset(training, _generator(*key, 0), config).to(device, target.dtype)
+    steps = max(1, round(training.sizes["window"] / settings.batch))
+    optimiser = torch.optim.AdamW(parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.epochs * steps)
+    trials = np.unique(training.trial.values.astype(str), return_inverse=True)[1]
+    log = []
+    for epoch in range(settings.epochs):
+        sums = {}
+        for step in range(epoch * steps, (epoch + 1) * steps):
+            random = np.random.default_rng((*key, step))
+            batch = mixed_batch(data, target, balanced_rows(trials, settings.batch, random), settings, random)
+            terms = model.losses(model(*batch[:2], generator=_generator(*key, 1 + step)), batch[2])
+            optimiser.zero_grad()
+            terms["total"].backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+            optimiser.step()
+            schedule.step()
+            sums = {name: sums.get(name, 0) + value.detach() / steps for name, value in terms.items()}
+        log.append([_finite(name, value.item(), fold, seed, epoch) for name, value in sums.items()])
+        bar.update()
+        bar.set_postfix_str(f"loss {log[-1][list(sums).index('total')]:.3f}", refresh=False)
+    coords = {"epoch": np.arange(1, settings.epochs + 1), "term": list(sums)}
+    return model, xr.DataArray(log, dims=("epoch", "term"), coords=coords, name="loss")
+
+
+def balanced_rows(trials, count, random):
+    """Draw windows so that every trial counts alike, however many windows it has.
+
+    Args:
+        trials: int array (window,), the trial of each window.
+        count: number of rows to draw.
+        random: :class:`numpy.random.Generator`.
+
+    Returns:
+        int array (count,) of rows; no trial is drawn twice before all were drawn once.
+
+    Example:
+        >>> rows = balanced_rows(np.array([0, 0, 0, 1]), 4, np.random.default_rng(0))
+        >>> int((rows == 3).sum())
+        2
+    """
+    order = np.argsort(trials, kind="stable")
+    windows = np.bincount(trials)  # (trial,)
+    first = np.concatenate([[0], np.cumsum(windows)[:-1]])
+    rounds = -(-count // len(windows))
+    drawn = np.concatenate([random.permutation(len(windows)) for _ in range(rounds)])[:count]
+    return order[first[drawn] + (random.random(count) * windows[drawn]).astype(int)]
+
+
+def mixed_batch(data, target, rows, settings, random):
+    """One batch: pairs of windows mixed, some modalities withheld.
+
+    Mixup (Zhang et al., 2018) takes a Beta-distributed share of one window and the rest of another,
+    of their features and of their distributions alike. What is missing in both stays missing. A
+    window keeps at least one modality.
+
+    Args:
+        data: features and presence of all training windows.
+        target: distributions (window, emotion).
+        rows: int array of the rows of this batch.
+        settings: :class:`Settings`.
+        random: :class:`numpy.random.Generator`.
+
+    Returns:
+        tuple (features, present, target) of the batch.
+    """
+    others = rows[random.permutation(len(rows))]
+    share = random.beta(settings.mixup, settings.mixup, len(rows)) if settings.mixup else np.ones(len(rows))
+    share = torch.as_tensor(share, dtype=target.dtype, device=target.device)[:, None]  # (batch, 1)
+
+    def mix(values):
+        return share * values[rows] + (1 - share) * values[others]
+
+    present = data.present[rows] | (data.present[others] & (share < 1))  # (batch, modality)
+    kept = torch.as_tensor(random.random(present.shape) >= settings.modality_dropout, device=target.device)
+    kept = present & (kept | ~(present & kept).any(1, keepdim=True))
+    return {name: mix(values) for name, values in data.features.items()}, kept, mix(target)
+
+
+def predict(model, dataset, training, settings=None, device="cpu"):
+    """Predicted emotion distributions of windows that need no labels.
+
+    Args:
+        model: a fitted network.
+        dataset: the windows to predict.
+        training: the windows that the model was trained on (their statistics serve ``inductive``).
+        settings: the :class:`Settings` of the training.
+        device: where to compute.
+
+    Returns:
+        array (window, emotion), each row summing to one.
+    """
+    settings, device = settings or Settings(), device_of(device)
+    data = _tensors(dataset, training, model.config, settings, device)
+    with torch.no_grad():
+        return model.to(device)(data.features, data.present).distribution.cpu().numpy()
+
+
+def _tensors(dataset, training, config: MPCLConfig, settings, device):
+    standard = standardise(dataset, training, settings.normalisation)
+    names = [name for name, _, _ in config.modalities]
+    columns = [list(standard.features).index(name) for name in names]
+    dtype = getattr(torch, settings.precision)
+    features = {name: torch.as_tensor(standard.features[name], dtype=dtype, device=device) for name in names}
+    return standard._replace(
+        features=features, present=torch.as_tensor(standard.present[:, columns], device=device)
+    )
+
+
+def _generator(*key):
+    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def _finite(term, value, fold, seed, epoch):
+    if not np.isfinite(value):
+        raise TrainingError(
+            f"the loss term {term!r} is {value} in epoch {epoch + 1}, seed {seed}, training on "
+            f"{len(fold)} participants ({fold[0]} to {fold[-1]}); try a smaller learning rate"
+        )
+    return value
