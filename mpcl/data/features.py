@@ -1,0 +1,466 @@
+"""Raw signals to features of windows: one function a kind of signal.
+
+A recording (one uninterrupted trial) is cleaned and searched for its beats, breaths and skin
+conductance responses **once**; the windows are then cut from the result, all at a time. Every
+function takes
+
+* ``signal``: (sample,) - for acceleration (sample, 3) -, NaN where nothing was measured;
+* ``rate``: samples a second;
+* ``windows``: (window, 2), start and stop in seconds from the first sample, all of one length,
+
+and returns a :class:`xarray.DataArray` (window, feature) with the coordinates ``unit (feature)`` and
+``quality (window)``, the share 0..1 of the window that could be used, and with the attribute
+``notes``: one sentence a line on what could not be done. What is undefined in a window is NaN.
+
+Gaps of up to one second are bridged by a straight line. Longer gaps, lines that stay flat and samples
+stuck at the ends of the converter's range are *not usable*: filters run across them, but no beat,
+breath or sample from there enters a feature. A window of which less than half is usable is NaN.
+
+The fences below (which interval is a beat, how high a skin conductance response is at least) are
+*our reading* of common practice; cleaning and peak finding are NeuroKit2's and SciPy's.
+"""
+
+import warnings
+
+import neurokit2 as nk
+import numpy as np
+import xarray as xr
+from scipy import ndimage
+from scipy import signal as dsp
+
+from mpcl.data.contract import DatasetError
+
+GAP = 1.0  # s, the longest gap that is bridged
+FLAT = 2.0  # s of the very same value: nothing is measured (where the value should never rest)
+STUCK, CLIPPED = 3, 0.005  # samples in a row at the highest or lowest value, and their share: clipped
+LEAST_SHARE = 0.5  # of a window that must be usable
+LEAST = 5  # beats or breaths, the fewest that make a statistic
+BEAT = (300.0, 2000.0)  # ms, the shortest and longest interval between beats (200 to 30 a minute)
+BREATH = (1.0, 15.0)  # s, the shortest and longest breath
+JUMP = 0.3  # how far an interval may lie from the median of its neighbours, relative to it
+SCR = 0.01  # µS, the lowest skin conductance response
+MOTION = 0.1  # g, a second whose acceleration varies more (standard deviation) counts as motion
+
+
+def place_windows(duration, length=60.0, step=30.0):
+    """Place windows over a trial.
+
+    Args:
+        duration: seconds that the trial lasts.
+        length: seconds of a window.
+        step: seconds from the start of one window to the start of the next.
+
+    Returns:
+        float array (window, 2): start and stop in seconds; none if the trial is shorter than a window.
+
+    Raises:
+        DatasetError: if length or step is not positive.
+
+    Example:
+        >>> place_windows(100.0).tolist()
+        [[0.0, 60.0], [30.0, 90.0]]
+    """
+    if not (length > 0 and step > 0):
+        raise DatasetError(f"window and step must be positive seconds, not {length:g} and {step:g}")
+    count = int(np.floor((duration - length) / step + 1e-9)) + 1
+    start = step * np.arange(max(count, 0))
+    return np.stack([start, start + length], 1)
+
+
+def ppg(signal, rate, windows, unit="a.u."):
+    """Heart rate, its variability and the height of the pulse from a photoplethysmogram.
+
+    Peaks: Elgendi et al. (PLoS ONE 2013) as NeuroKit2 does it. ``unit`` is the signal's.
+    Arguments, result and missing values: see the module.
+
+    Example:
+        >>> pulse = nk.ppg_simulate(duration=60, sampling_rate=64, heart_rate=70, random_state=1)
+        >>> found = ppg(pulse, 64, place_windows(60))
+        >>> abs(found.sel(feature="heart_rate").item() - 70) < 2, found.unit.sel(feature="heart_rate").item()
+        (True, '1/min')
+    """
+    values, usable = _prepare(signal, rate, windows)
+    clean = _guarded(nk.ppg_clean, values, sampling_rate=rate)
+    peaks = _guarded(lambda: nk.ppg_findpeaks(clean, sampling_rate=rate)["PPG_Peaks"])
+    peaks = _positions(peaks)
+    height = _rise(clean, peaks) if len(peaks) else np.zeros(0)
+    return _cardiac(peaks, height, "pulse_amplitude", unit, usable, rate, windows)
+
+
+def ecg(signal, rate, windows, unit="mV"):
+    """Heart rate, its variability and the height of the R wave from an electrocardiogram.
+
+    R waves: NeuroKit2's own method. ``unit`` is the signal's. Arguments, result and missing values:
+    see the module.
+
+    Example:
+        >>> heart = nk.ecg_simulate(duration=60, sampling_rate=250, heart_rate=70, random_state=1)
+        >>> abs(ecg(heart, 250, place_windows(60)).sel(feature="heart_rate").item() - 70) < 2
+        True
+    """
+    values, usable = _prepare(signal, rate, windows)
+    clean = _guarded(nk.ecg_clean, values, sampling_rate=rate)
+    peaks = _positions(_guarded(lambda: nk.ecg_findpeaks(clean, sampling_rate=rate)["ECG_R_Peaks"]))
+    height = clean[peaks] if len(peaks) else np.zeros(0)
+    return _cardiac(peaks, height, "r_amplitude", unit, usable, rate, windows)
+
+
+def eda(signal, rate, windows):
+    """Level, trend and responses (SCR) of electrodermal activity in microsiemens.
+
+    Tonic below and phasic above 0.05 Hz; a response rises at least ``SCR`` microsiemens from the
+    lowest point since the response before it. ``scr_sum`` is their summed height a minute, 0 where
+    there is none; ``scr_amplitude`` is NaN there. Arguments, result and missing values: see the module.
+
+    Example:
+        >>> skin = nk.eda_simulate(duration=60, sampling_rate=8, scr_number=5, random_state=1)
+        >>> eda(skin, 8, place_windows(60)).sel(feature="scr_rate").item()
+        5.0
+    """
+    values, usable = _prepare(signal, rate, windows, flat=10.0, stuck=False)
+    values, usable, rate = _slower(values, usable, rate, 14)
+    smooth = _guarded(nk.signal_filter, values, sampling_rate=rate, highcut=1.0, order=2)
+    parts = _guarded(nk.eda_phasic, smooth, sampling_rate=rate)
+    lost = parts is None
+    tonic, phasic = (np.full((2, len(values)), np.nan)) if lost else parts.to_numpy().T
+    peaks = dsp.find_peaks(phasic, prominence=SCR, distance=max(1, round(rate)))[0] if not lost else _positions(None)
+    peaks = peaks[usable[peaks]]
+    height = _rise(phasic, peaks) if len(peaks) else np.zeros(0)
+    quality = _share(usable, rate, windows)
+    level, varying = (_cut(np.where(usable, x, np.nan), rate, windows) for x in (tonic, phasic))
+    inside = _inside(peaks / rate, peaks / rate, windows)
+    minutes = np.maximum(quality * np.diff(windows, axis=1)[:, 0], 1e-9) / 60
+    none = np.where(lost, np.nan, 0.0)  # no response found is not the same as no search made
+    columns = {
+        "level": ("µS", _mean(level)),
+        "level_slope": ("µS/min", _slope(level, _clock(level, rate))),
+        "phasic_sd": ("µS", _sd(varying)),
+        "scr_rate": ("1/min", inside.sum(1) / minutes + none),
+        "scr_amplitude": ("µS", _mean(np.where(inside, height, np.nan))),
+        "scr_sum": ("µS/min", (inside * height).sum(1) / minutes + none),
+    }
+    return _table(columns, quality, windows, ["tonic and phasic parts could not be told apart"] * lost)
+
+
+def temperature(signal, rate, windows):
+    """Level, trend and spread of skin temperature in degrees Celsius.
+
+    Arguments, result and missing values: see the module.
+
+    Example:
+        >>> warming = 33 + np.arange(240) / 4 / 60  # one degree a minute, 4 Hz
+        >>> round(temperature(warming, 4, place_windows(60)).sel(feature="slope").item(), 6)
+        1.0
+    """
+    values, usable = _prepare(signal, rate, windows, flat=np.inf, stuck=False)
+    values, usable, rate = _slower(values, usable, rate, 4)
+    cut = _cut(np.where(usable, values, np.nan), rate, windows)
+    columns = {
+        "level": ("°C", _mean(cut)),
+        "slope": ("°C/min", _slope(cut, _clock(cut, rate))),
+        "sd": ("°C", _sd(cut)),
+    }
+    return _table(columns, _share(usable, rate, windows), windows)
+
+
+def respiration(signal, rate, windows, unit="%"):
+    """Rate, depth and regularity of breathing from a chest belt.
+
+    Breaths: Khodadad et al. (2018) as NeuroKit2 does it. ``inhale_share`` is the part of a breath
+    that is inhalation. ``unit`` is the belt's. Arguments, result and missing values: see the module.
+
+    Example:
+        >>> belt = nk.rsp_simulate(duration=60, sampling_rate=25, respiratory_rate=15, random_state=1)
+        >>> abs(respiration(belt, 25, place_windows(60)).sel(feature="rate").item() - 15) < 1
+        True
+    """
+    values, usable = _prepare(signal, rate, windows)
+    values, usable, rate = _slower(values, usable, rate, 25)
+    clean = _guarded(nk.rsp_clean, values, sampling_rate=rate)
+    found = _guarded(lambda: nk.rsp_findpeaks(clean, sampling_rate=rate)) or {}
+    peaks, troughs = (_positions(found.get(f"RSP_{name}")) for name in ("Peaks", "Troughs"))
+    peaks, troughs = peaks[: len(troughs)], troughs[: len(peaks)]  # a trough before each peak
+    depth = clean[peaks] - clean[troughs] if len(peaks) else np.zeros(0)
+    period = np.diff(troughs) / rate
+    good = (period > BREATH[0]) & (period < BREATH[1]) & _whole(troughs, usable)
+    inside = _inside(troughs[:-1] / rate, troughs[1:] / rate, windows) & good
+    inside &= inside.sum(1, keepdims=True) >= 3  # a minute may hold no more than six slow breaths
+    breaths = np.where(inside, period, np.nan)
+    inhale = (peaks - troughs)[:-1] / rate
+    columns = {
+        "rate": ("1/min", 60 / _mean(breaths)),
+        "period_sd": ("s", _sd(breaths)),
+        "period_rmssd": ("s", _rmssd(breaths)),
+        "depth": (unit, _mean(np.where(inside, depth[:-1], np.nan))),
+        "depth_sd": (unit, _sd(np.where(inside, depth[:-1], np.nan))),
+        "inhale_share": ("1", _mean(np.where(inside, inhale / np.where(good, period, np.nan), np.nan))),
+    }
+    quality = np.minimum(_covered(troughs / rate, good, windows), _share(usable, rate, windows))
+    return _table(columns, quality, windows, ["no breath found"] * (not good.any()))
+
+
+def emg(signal, rate, windows, unit="mV"):
+    """Strength, bursts and pitch of muscle activity from an electromyogram.
+
+    High-passed at 100 Hz (NeuroKit2's cleaning), which also removes the heart's share; the envelope
+    is the root mean square of a quarter of a second. ``unit`` is the signal's. Arguments, result and
+    missing values: see the module.
+
+    Example:
+        >>> muscle = nk.emg_simulate(duration=60, sampling_rate=700, burst_number=3, random_state=1)
+        >>> emg(muscle, 700, place_windows(60)).feature.values.tolist()
+        ['rms', 'envelope_sd', 'burst', 'median_frequency']
+    """
+    values, usable = _prepare(signal, rate, windows)
+    clean = _guarded(nk.emg_clean, values, sampling_rate=rate)
+    lost = clean is None
+    clean = np.full(len(values), np.nan) if lost else np.asarray(clean)
+    power, whole, slow = _slower(clean**2, usable, rate, 4)
+    envelope = _cut(np.where(whole, np.sqrt(power), np.nan), slow, windows)
+    frequency, density = _spectrum(np.where(usable, clean, 0.0), rate, windows, seconds=1)
+    half = np.argmax(density.cumsum(1) >= density.sum(1, keepdims=True) / 2, axis=1)
+    columns = {
+        "rms": (unit, np.sqrt(_mean(_cut(np.where(whole, power, np.nan), slow, windows)))),
+        "envelope_sd": (unit, _sd(envelope)),
+        "burst": (unit, _over(np.nanpercentile, envelope, q=95)),
+        "median_frequency": ("Hz", np.where(density.sum(1) > 0, frequency[half], np.nan)),
+    }
+    return _table(columns, _share(usable, rate, windows), windows, ["the signal could not be cleaned"] * lost)
+
+
+def acceleration(signal, rate, windows):
+    """Posture, motion and rhythm from acceleration (sample, 3) in g.
+
+    ``energy`` is the mean square of what varies between 0.5 and 10 Hz, ``frequency`` where that is
+    strongest, ``still`` the share of seconds without motion. Arguments, result and missing values:
+    see the module.
+
+    Example:
+        >>> time = np.arange(60 * 32) / 32
+        >>> shaken = np.stack([1 + 0.2 * np.sin(2 * np.pi * 2 * time), 0 * time, 0 * time], 1)  # 2 Hz
+        >>> acceleration(shaken, 32, place_windows(60)).sel(feature="frequency").item()
+        2.0
+    """
+    size, axes, usable, rate = _axes(signal, rate, windows)
+    columns = {}
+    for name, values in [*zip("xyz", axes.T, strict=True), ("magnitude", size)]:
+        cut = _cut(np.where(usable, values, np.nan), rate, windows)
+        columns |= {f"{name}_mean": ("g", _mean(cut)), f"{name}_sd": ("g", _sd(cut))}
+    rest = size[usable].mean() if usable.any() else 0.0
+    frequency, density = _spectrum(np.where(usable, size, rest), rate, windows, seconds=8)
+    band = (frequency >= 0.5) & (frequency <= 10)
+    energy = density[:, band].sum(1) * frequency[1]
+    columns["energy"] = ("g²", energy)
+    columns["frequency"] = ("Hz", np.where(energy > 1e-12, frequency[band][density[:, band].argmax(1)], np.nan))
+    columns["still"] = ("1", _still(size, usable, rate, windows))
+    return _table(columns, _share(usable, rate, windows), windows)
+
+
+def still(signal, rate, windows):
+    """Share of each window's seconds without motion, from acceleration (sample, 3) in g.
+
+    It tells how far the other signals of the same device can be trusted. Arguments: see the module.
+
+    Returns:
+        float array (window,) in 0..1; seconds without acceleration count as motion.
+
+    Example:
+        >>> still(np.ones((60 * 32, 3)) + 0.001 * np.sin(np.arange(60 * 32))[:, None], 32, place_windows(60))
+        array([1.])
+    """
+    size, _, usable, rate = _axes(signal, rate, windows)
+    return np.nan_to_num(_still(size, usable, rate, windows))
+
+
+def _still(size, usable, rate, windows):
+    """Share of seconds that hold still; the magnitude is (sample,)."""
+    second = int(round(rate))
+    count = len(size) // second
+    moved = np.where(usable, size, np.nan)[: count * second].reshape(count, second)
+    return _mean(_cut((_sd(moved) < MOTION).astype(float), rate / second, windows))
+
+
+def _axes(signal, rate, windows):
+    """Acceleration as (magnitude, axes (sample, 3), usable, rate), at about 32 samples a second."""
+    signal = np.asarray(signal)
+    if signal.ndim != 2 or signal.shape[1] != 3:
+        raise DatasetError(f"acceleration must have the shape (sample, 3), not {signal.shape}")
+    prepared = [_prepare(axis, rate, windows, flat=np.inf, stuck=False) for axis in signal.T]
+    usable = np.all([mask for _, mask in prepared], 0)
+    size = np.sqrt(sum(values**2 for values, _ in prepared))
+    usable &= ~_runs(np.diff(size, prepend=np.nan) == 0, FLAT * rate)  # three frozen axes
+    slower = [_slower(values, usable, rate, 32) for values in (size, *(values for values, _ in prepared))]
+    return slower[0][0], np.stack([values for values, _, _ in slower[1:]], 1), *slower[0][1:]
+
+
+def _cardiac(peaks, height, name, unit, usable, rate, windows):
+    """The table of a heart signal from the positions (sample) and heights of its beats."""
+    time = peaks / rate
+    interval = np.diff(time) * 1000  # ms
+    good = (interval >= BEAT[0]) & (interval <= BEAT[1]) & _whole(peaks, usable)
+    if len(interval):
+        typical = ndimage.median_filter(interval, 11, mode="nearest")
+        good &= np.abs(interval - typical) <= JUMP * typical
+    inside = _inside(time[:-1], time[1:], windows) & good
+    inside &= inside.sum(1, keepdims=True) >= LEAST
+    beats = np.where(inside, interval, np.nan)  # (window, beat)
+    change = np.abs(np.diff(beats, axis=1))
+    tall = np.where(inside, height[1:], np.nan)
+    columns = {
+        "heart_rate": ("1/min", 60000 / _mean(beats)),
+        "heart_rate_slope": ("1/min/min", _slope(60000 / beats, np.where(inside, time[1:], np.nan))),
+        "sdnn": ("ms", _sd(beats)),
+        "rmssd": ("ms", _rmssd(beats)),
+        "pnn20": ("1", _mean(np.where(np.isnan(change), np.nan, change > 20))),
+        "pnn50": ("1", _mean(np.where(np.isnan(change), np.nan, change > 50))),
+        name: (unit, _mean(tall)),
+        f"{name}_sd": (unit, _sd(tall)),
+    }
+    quality = np.minimum(_covered(time, good, windows), _share(usable, rate, windows))
+    return _table(columns, quality, windows, ["no heart beat found"] * (not good.any()))
+
+
+def _prepare(signal, rate, windows, flat=FLAT, stuck=True):
+    """The signal (sample,) without gaps, and which of its samples can be used."""
+    values = np.array(signal, dtype=float)
+    values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    lengths = np.diff(windows, axis=-1)
+    if values.ndim != 1 or not rate > 0 or np.shape(windows)[1:] != (2,) or not np.allclose(lengths, lengths[:1]):
+        raise DatasetError(
+            f"a signal (sample,) of shape {values.shape}, a positive rate, not {rate}, and windows (window, 2) "
+            f"of one length are needed"
+        )
+    finite = np.isfinite(values)
+    if not finite.any() or not len(windows):
+        return np.zeros(len(values)), np.zeros(len(values), bool)
+    samples = np.arange(len(values))
+    values = np.interp(samples, samples[finite], values[finite])
+    usable = ~_runs(~finite, GAP * rate + 1)
+    usable &= ~_runs(np.diff(values, prepend=np.nan) == 0, flat * rate)
+    if stuck:
+        ends = _runs(values == values.max(), STUCK) | _runs(values == values.min(), STUCK)
+        usable &= ~ends | (ends.mean() < CLIPPED)
+    return values, usable
+
+
+def _slower(values, usable, rate, target):
+    """Mean of blocks of samples, so that about ``target`` samples a second remain."""
+    block = max(1, int(rate // target))
+    count = len(values) // block
+    means = values[: count * block].reshape(count, block).mean(1)
+    return means, usable[: count * block].reshape(count, block).mean(1) > 0.5, rate / block
+
+
+def _runs(mask, least):
+    """Where ``mask`` is true for at least ``least`` samples in a row."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    long = np.zeros(len(mask) + 1, np.int8)
+    starts, stops = edges[::2], edges[1::2]
+    kept = stops - starts >= least
+    np.add.at(long, starts[kept], 1)
+    np.add.at(long, stops[kept], -1)
+    return long.cumsum()[:-1].astype(bool)
+
+
+def _cut(values, rate, windows):
+    """Cut (sample,) into (window, sample); NaN beyond the end."""
+    count = int(round((windows[0, 1] - windows[0, 0]) * rate)) if len(windows) else 0
+    index = np.rint(windows[:, :1] * rate).astype(int) + np.arange(count)
+    known = index < len(values)
+    return np.where(known, values[np.where(known, index, 0)], np.nan) if len(values) else np.full(index.shape, np.nan)
+
+
+def _share(usable, rate, windows):
+    return np.nan_to_num(_cut(usable.astype(float), rate, windows)).mean(1) if len(windows) else np.zeros(0)
+
+
+def _inside(start, stop, windows):
+    """Which events (event,) lie wholly in which window: (window, event)."""
+    return (start >= windows[:, :1]) & (stop < windows[:, 1:])
+
+
+def _covered(time, good, windows):
+    """Share of each window that lies between two events that belong together (``good``)."""
+    overlap = np.minimum(time[1:], windows[:, 1:]) - np.maximum(time[:-1], windows[:, :1])
+    return (overlap.clip(0) * good).sum(1) / (windows[:, 1] - windows[:, 0])
+
+
+def _whole(positions, usable):
+    """Whether all samples from each position to the next can be used."""
+    lost = np.concatenate([[0], np.cumsum(~usable)])
+    return np.diff(lost[positions]) == 0
+
+
+def _positions(found):
+    return np.asarray([] if found is None else found, dtype=float).astype(int)
+
+
+def _rise(values, peaks):
+    """Height of each peak above the lowest value since the peak before it."""
+    lowest = np.minimum.reduceat(values[: peaks[-1] + 1], np.concatenate([[0], peaks[:-1]]))
+    return values[peaks] - lowest
+
+
+def _spectrum(values, rate, windows, seconds):
+    """Frequencies (Hz) and power densities (window, frequency) after Welch."""
+    cut = np.nan_to_num(_cut(values, rate, windows))
+    length = max(2, min(cut.shape[1], int(round(seconds * rate))))
+    return dsp.welch(cut, rate, nperseg=length, axis=1)
+
+
+def _over(function, values, **options):
+    """A NaN-blind statistic over axis 1; NaN, not a warning, where nothing is left."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return function(values, axis=1, **options) if values.shape[1] else np.full(len(values), np.nan)
+
+
+def _mean(values):
+    return _over(np.nanmean, values)
+
+
+def _sd(values):
+    return _over(np.nanstd, values, ddof=1)
+
+
+def _rmssd(values):
+    return np.sqrt(_mean(np.diff(values, axis=1) ** 2))
+
+
+def _clock(cut, rate):
+    return np.where(np.isnan(cut), np.nan, np.arange(cut.shape[1]) / rate)
+
+
+def _slope(values, seconds):
+    """Least-squares slope a minute of (window, sample) over ``seconds``, NaN in both alike."""
+    away = seconds - _mean(seconds)[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 60 * _mean(away * (values - _mean(values)[:, None])) / _mean(away**2)
+
+
+def _guarded(function, *arguments, **options):
+    """The result of a library's function without its warnings; None where it fails."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            return function(*arguments, **options)
+        except (ValueError, IndexError, TypeError, KeyError, ArithmeticError, NameError):
+            return None  # too short, flat or without a single event
+
+
+def _table(columns, quality, windows, notes=()):
+    """The result of a feature function from ``{name: (unit, values (window,))}``."""
+    values = np.stack([values for _, values in columns.values()], 1)
+    values = np.where(np.isfinite(values) & (quality >= LEAST_SHARE)[:, None], values, np.nan)
+    return xr.DataArray(
+        values,
+        dims=("window", "feature"),
+        coords={
+            "feature": list(columns),
+            "unit": ("feature", [unit for unit, _ in columns.values()]),
+            "quality": ("window", quality.clip(0, 1)),
+            "start": ("window", windows[:, 0]),
+            "stop": ("window", windows[:, 1]),
+        },
+        attrs={"notes": "\n".join(notes)},
+    )

@@ -1,0 +1,511 @@
+"""WESAD (Schmidt et al., ICMI 2018): the official files in, the data contract out.
+
+Each participant has a pickle with the signals and a label vector, and a questionnaire filled in after
+each of five conditions. The label vector cuts the signals into trials, the trials into windows; the
+windows of a trial share the one report that was given after it.
+
+Branches: what a person can steer and others can see is *behavioural* - the motion of wrist and trunk,
+and the trapezius muscle (EMG), which follows posture and gesture; what the autonomic nervous system
+drives is *physiological*. This split is *our reading*: WESAD has no face or voice.
+"""
+
+import hashlib
+import os
+import re
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from tqdm import tqdm
+
+from mpcl import __version__
+from mpcl.data import contract, features, labels, wesad_pickle
+from mpcl.data.contract import DatasetError
+
+PANAS = (
+    "Active Distressed Interested Inspired Annoyed Strong Guilty Scared Hostile Excited Proud Irritable Enthusiastic "
+    "Ashamed Alert Nervous Determined Attentive Jittery Afraid Stressed Frustrated Happy Angry Irritated Sad"
+).split()
+STRESS_ONLY = ("Angry", "Irritated")  # asked after the stress condition only, and before Sad
+POSITIVE = (  # the ten positive items of PANAS (Watson et al., 1988) and Happy; all others are negative
+    "Active Interested Inspired Strong Excited Proud Enthusiastic Alert Determined Attentive Happy"
+).split()
+RECIPES = {
+    "all24": [item for item in PANAS if item not in STRESS_ONLY],
+    "all26": PANAS,
+    "panas20": PANAS[:20],
+    "dmer9": "Inspired Alert Excited Enthusiastic Determined Afraid Nervous Scared Distressed".split(),
+}
+SHARP = 0.05
+ORDER = {"Base": "baseline", "TSST": "stress", "Fun": "amusement", "Medi 1": "meditation1", "Medi 2": "meditation2"}
+CONDITIONS = {"five": list(ORDER.values()), "three": ["baseline", "stress", "amusement"]}
+CODE = {"baseline": 1, "stress": 2, "amusement": 3, "meditation1": 4, "meditation2": 4}  # in the label vector
+LABEL_RATE = 700
+PARTICIPANTS = [f"S{number}" for number in range(2, 18) if number != 12]
+DOUBTFUL = {
+    "S2": "chest temperature unreliable",
+    "S17": "chest temperature unreliable",
+    "S6": "stress manipulation doubtful",
+    "S15": "stress manipulation doubtful",
+}
+LICENCE = "scientific, non-commercial use, with credit to the authors; no redistribution"
+CITATION = (
+    "Schmidt, Reiss, Duerichen, Marberger, Van Laerhoven: Introducing WESAD, ICMI 2018, doi 10.1145/3242969.3242985"
+)
+
+
+class Channel(NamedTuple):
+    """Where a modality lies in the pickle and how its features are made."""
+
+    device: str
+    key: str
+    rate: float  # samples a second
+    extract: object
+    branch: str
+    scale: float = 1.0  # to the unit that ``extract`` expects
+
+
+CHANNELS = {
+    "wrist_bvp": Channel("wrist", "BVP", 64, features.ppg, "physiological"),
+    "wrist_eda": Channel("wrist", "EDA", 4, features.eda, "physiological"),
+    "wrist_temp": Channel("wrist", "TEMP", 4, features.temperature, "physiological"),
+    "wrist_acc": Channel("wrist", "ACC", 32, features.acceleration, "behavioural", 1 / 64),
+    "chest_ecg": Channel("chest", "ECG", 700, features.ecg, "physiological"),
+    "chest_eda": Channel("chest", "EDA", 700, features.eda, "physiological"),
+    "chest_temp": Channel("chest", "TEMP", 700, features.temperature, "physiological"),
+    "chest_resp": Channel("chest", "RESP", 700, features.respiration, "physiological"),
+    "chest_emg": Channel("chest", "EMG", 700, features.emg, "behavioural"),
+    "chest_acc": Channel("chest", "ACC", 700, features.acceleration, "behavioural"),
+}
+SHAKEN = ("bvp", "eda")  # their quality is multiplied by the share of seconds without motion
+
+
+def load(root, recipe="all24", conditions="five", window=60.0, step=30.0, missing="drop", cache=None, progress=None):
+    """Load WESAD from its official files.
+
+    Args:
+        root: the folder that holds ``S2/S2.pkl``, ``S2/S2_quest.csv`` and so on; some participants suffice.
+        recipe: ``all24``, ``all26``, ``panas20`` or ``dmer9``, each also with ``-sharp`` behind it.
+        conditions: ``five`` or ``three`` (without the meditations).
+        window: seconds of a window; step: seconds from one window to the next.
+        missing: a report with an unanswered item is left out (``drop``) or filled in (``floor``,
+            ``participant_median``: see :func:`mpcl.data.labels.impute`).
+        cache: folder for the features, one file a participant; by default ``MPCL_CACHE`` or
+            ``data/derived``; False for none.
+        progress: a function called with (participants done, all, name); True or False for a bar or
+            silence; by default a bar on a terminal.
+
+    Returns:
+        :class:`xarray.Dataset` that follows the contract, ``rating`` and ``doubtful (window)`` in it.
+
+    Raises:
+        DatasetError: in one sentence that names file, place and remedy.
+
+    Example:
+        >>> load("no/such/folder")
+        Traceback (most recent call last):
+        mpcl.data.contract.DatasetError: no/such/folder: there is no such folder; give the one that holds S2/S2.pkl
+    """
+    base = recipe.removesuffix("-sharp")
+    for given, known in ((base, RECIPES), (conditions, CONDITIONS), (missing, ("drop", *labels.IMPUTATIONS))):
+        if given not in known:
+            raise DatasetError(f"unknown choice {given!r}; choose {', '.join(known)}", "wesad")
+    if not (window > 0 and step > 0):
+        raise DatasetError(f"window and step must be positive seconds, not {window:g} and {step:g}", "wesad")
+    root = Path(root)
+    names = _participants(root)
+    folder = _cache_folder(cache, root)
+    asked = questionnaires(root)
+    rating, notes = _ratings(asked, base, CONDITIONS[conditions], missing)
+    parts = []
+    with tqdm(names, desc="wesad", disable=(None if progress is None else progress is not True)) as bar:
+        for done, name in enumerate(bar):
+            order = asked.condition.values[np.argsort(asked.position.sel(participant=name).values)]
+            parts.append(_participant(root / name, name, list(order), window, step, folder))
+            if callable(progress):
+                progress(done + 1, len(names), name)
+    dataset = _join(parts, rating)
+    if not dataset.sizes["window"]:
+        raise DatasetError(f"no trial with an answered report is as long as a window of {window:g} s", root)
+    share = labels.distribution(dataset["rating"], epsilon=SHARP if recipe.endswith("-sharp") else None)
+    dataset["distribution"] = share.transpose("window", "emotion")
+    dataset.attrs = _attributes(parts, names, notes, recipe, conditions, window, step)
+    return contract.check(dataset)
+
+
+def _attributes(parts, names, notes, recipe, conditions, window, step):
+    devices = {}
+    for part in parts:
+        devices.setdefault(part.attrs["device"], []).append(part.attrs["participant"])
+    told = [f"{device}: {', '.join(who)}" for device, who in devices.items()]
+    absent = [name for name in PARTICIPANTS if name not in names]
+    told += [f"participants not in this folder: {', '.join(absent)}"] if absent else []
+    told += [note for part in parts for note in part.attrs["notes"].splitlines()] + notes
+    told += [f"{name}: {DOUBTFUL[name]} (flagged in 'doubtful', kept)" for name in names if name in DOUBTFUL]
+    return {
+        "dataset": "wesad",
+        "licence": LICENCE,
+        "citation": CITATION,
+        "rating_scale": "1-5",
+        "created_by": f"mpcl {__version__}",
+        "contract_version": contract.CONTRACT_VERSION,
+        "label_recipe": recipe,
+        "conditions": conditions,
+        "features": "signals",
+        "window_seconds": float(window),
+        "step_seconds": float(step),
+        "notes": "\n".join(told),
+    }
+
+
+def _participants(root):
+    if not root.is_dir():
+        raise DatasetError("there is no such folder; give the one that holds S2/S2.pkl", root)
+    names = [entry.name for entry in root.iterdir() if entry.is_dir() and re.fullmatch(r"S\d+", entry.name)]
+    if not names:
+        raise DatasetError("no participant's folder (S2 ... S17) is in here; give the one that holds S2/S2.pkl", root)
+    return sorted(names, key=lambda name: int(name[1:]))
+
+
+# --- reports -------------------------------------------------------------------------------------
+
+
+def questionnaires(root):
+    """Read all questionnaires: PANAS, STAI, DIM (valence, arousal), SSSQ and the times of the conditions.
+
+    Args:
+        root: the folder that holds ``S2/S2_quest.csv`` and so on.
+
+    Returns:
+        :class:`xarray.Dataset` with ``panas`` (participant, condition, panas_item), ``stai`` and ``dim``
+        likewise, ``sssq`` (participant, sssq_item; given once, after the stress condition), ``position``
+        (1 is the first condition) and ``start``, ``stop`` (participant, condition) in seconds *of the chest
+        device's clock*, which is not the pickle's. NaN where not asked or not answered.
+
+    Raises:
+        DatasetError: naming file, line, condition and item.
+    """
+    names = _participants(Path(root))
+    rows = [_questionnaire(Path(root) / name / f"{name}_quest.csv", name) for name in names]
+    by_report = ("participant", "condition")
+    dims = {
+        "panas": (*by_report, "panas_item"),
+        "stai": (*by_report, "stai_item"),
+        "dim": (*by_report, "dim_item"),
+        "sssq": ("participant", "sssq_item"),
+        "position": by_report,
+        "start": by_report,
+        "stop": by_report,
+    }
+    return xr.Dataset(
+        {name: (axes, np.stack([row[name] for row in rows])) for name, axes in dims.items()},
+        coords={
+            "participant": names,
+            "condition": CONDITIONS["five"],
+            "panas_item": PANAS,
+            "stai_item": np.arange(1, 7),
+            "dim_item": ["valence", "arousal"],
+            "sssq_item": np.arange(1, 7),
+        },
+    )
+
+
+def _questionnaire(path, name):
+    """The arrays of one file, its reports in the order of ``CONDITIONS``, by the names in its ORDER line."""
+    lines = _lines(path)
+    if lines["SUBJ"][0][1][:1] != [name]:
+        raise DatasetError(f"the file is about {lines['SUBJ'][0][1][:1]}, the folder about {name}; unpack again", path)
+    number, order = lines["ORDER"][0]
+    order = [ORDER.get(entry, entry) for entry in order]
+    told = [entry for entry in order if entry not in ("bRead", "fRead", "sRead")]
+    if sorted(told) != sorted(ORDER.values()):
+        raise DatasetError(f"line {number}: ORDER must name {', '.join(ORDER)} once each; restore the file", path)
+    rank = [told.index(condition) for condition in CONDITIONS["five"]]
+    found = {"position": np.array(rank) + 1}
+    for variable, tag in (("start", "START"), ("stop", "END")):
+        number, times = lines[tag][0]
+        if len(times) != len(order):
+            raise DatasetError(f"line {number}: {len(times)} times for {len(order)} entries of ORDER", path)
+        seconds = [_seconds(text, f"line {number}, {entry}", path) for text, entry in zip(times, order, strict=True)]
+        found[variable] = np.array([seconds[order.index(condition)] for condition in CONDITIONS["five"]])
+    for tag, items, top in (("PANAS", PANAS, 5), ("STAI", range(1, 7), 4), ("DIM", ("valence", "arousal"), 9)):
+        rows = [_answers(*lines[tag][place], told[place], items, top, tag, path) for place in range(5)]
+        found[tag.lower()] = np.array(rows)[rank]
+    found["sssq"] = np.array(_answers(*lines["SSSQ"][0], "stress", range(1, 7), 5, "SSSQ", path))
+    return found
+
+
+def _lines(path):
+    """Fields of each kind of line: ``{tag: [(line number, [field, ...]), ...]}``, all kinds complete."""
+    if not path.is_file():
+        raise DatasetError("the questionnaire is missing; unpack WESAD.zip once more", path)
+    wanted = {"SUBJ": 1, "ORDER": 1, "START": 1, "END": 1, "PANAS": 5, "STAI": 5, "DIM": 5, "SSSQ": 1}
+    found = {tag: [] for tag in wanted}
+    text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = [field.strip() for field in line.rstrip("; \t").split(";")]
+        tag = fields[0].lstrip("# ").rstrip(": ").upper()
+        if tag not in found and fields != [""]:
+            raise DatasetError(f"line {number} begins with {fields[0][:20]!r}, no known line does; restore it", path)
+        if fields != [""]:
+            found[tag].append((number, fields[1:]))
+    for tag, count in wanted.items():
+        if len(found[tag]) != count or any(not fields for _, fields in found[tag]):
+            raise DatasetError(f"{len(found[tag])} lines '# {tag}' with values, {count} needed; restore the file", path)
+    return found
+
+
+def _answers(number, fields, condition, items, top, tag, path):
+    """One row of answers, NaN where not asked or not answered."""
+    asked = [item for item in items if condition == "stress" or item not in STRESS_ONLY]
+    if len(fields) != len(asked):
+        raise DatasetError(
+            f"line {number}: {len(fields)} answers to {tag} after {condition}, {len(asked)} expected; "
+            f"compare ORDER and the row with the official file",
+            path,
+        )
+    given = dict.fromkeys(items, np.nan)
+    for item, text in zip(asked, fields, strict=True):
+        if text.lower() in ("", "nan"):
+            continue
+        if not re.fullmatch(r"\d+(\.\d*)?", text) or not 1 <= float(text) <= top:
+            raise DatasetError(
+                f"line {number}, {tag} after {condition}, item {item}: {text[:20]!r} is no answer from 1 to {top}; "
+                f"correct it, or write NaN for an unanswered item",
+                path,
+            )
+        given[item] = float(text)
+    return list(given.values())
+
+
+def _seconds(text, place, path):
+    """Minutes.seconds with trailing zeros lost, in seconds: 61.2 is 61 minutes and 20 seconds."""
+    found = re.fullmatch(r"(\d+)(?:\.(\d{1,2}))?", text)
+    if not found or int((found[2] or "0").ljust(2, "0")) >= 60:
+        raise DatasetError(f"{place}: {text[:20]!r} is no time in minutes.seconds; correct it", path)
+    return 60.0 * int(found[1]) + int((found[2] or "0").ljust(2, "0"))
+
+
+def _ratings(asked, base, conditions, missing):
+    """Ratings (report, emotion) by the recipe, and a note on each report with unanswered items."""
+    panas = asked.panas.sel(condition=conditions).rename(panas_item="emotion")
+    unasked = panas.emotion.isin(STRESS_ONLY) & (panas.condition != "stress")
+    rating = panas.where(~unasked, 1.0).sel(emotion=RECIPES[base])
+    rating = rating.stack(report=("participant", "condition"), create_index=False).transpose("report", "emotion")
+    verb = "left out" if missing == "drop" else f"filled in ({missing})"
+    notes = []
+    for report in rating.isel(report=np.flatnonzero(rating.isnull().any("emotion"))).transpose("report", "emotion"):
+        items = ", ".join(report.emotion.values[report.isnull().values])
+        notes.append(f"{report.participant.item()}: report on {report.condition.item()} {verb}, {items} not answered")
+    if missing == "drop":
+        return rating.isel(report=np.flatnonzero(rating.notnull().all("emotion"))), notes
+    return labels.impute(rating, missing), notes
+
+
+# --- signals -------------------------------------------------------------------------------------
+
+
+def _participant(folder, name, order, window, step, cache):
+    """Features of all windows of one participant, from the cache if the very same were made before."""
+    if cache is None:
+        return _extract(folder, name, order, window, step)
+    pickle, answers = folder / f"{name}.pkl", folder / f"{name}_quest.csv"
+    if not pickle.is_file():
+        raise DatasetError("the file is missing; unpack WESAD.zip once more", pickle)
+    code = [Path(module.__file__) for module in (features, wesad_pickle)] + [Path(__file__)]
+    libraries = [version(library) for library in ("numpy", "scipy", "neurokit2")]
+    key = [_sha256(path) for path in (pickle, answers, *code)] + libraries + [repr((float(window), float(step)))]
+    path = cache / f"wesad-{name}-{hashlib.sha256(' '.join(key).encode()).hexdigest()[:16]}.nc"
+    try:
+        part = xr.load_dataset(path, engine="h5netcdf")
+        if part.attrs["fingerprint"] == contract.fingerprint(part):
+            return part
+    except Exception:  # absent or damaged, in whatever way: made anew
+        pass
+    part = _extract(folder, name, order, window, step)
+    part.attrs["fingerprint"] = contract.fingerprint(part)
+    contract.write_netcdf(part, path)
+    return part
+
+
+def _extract(folder, name, order, window, step):
+    """Features (window, <modality>_feature) and quality (window) of one participant, from the pickle."""
+    trials, signals, device, notes = _signals(folder / f"{name}.pkl", name, order)
+    places = {trial: features.place_windows(stop - start, window, step) for trial, (start, stop) in trials.items()}
+    notes += [f"{name}: {trial} is shorter than a window" for trial, cut in places.items() if not len(cut)]
+    places = {trial: cut for trial, cut in places.items() if len(cut)}
+    times = np.concatenate([np.zeros((0, 2)), *(trials[trial][0] + cut for trial, cut in places.items())])
+    part = xr.Dataset(
+        coords={
+            "condition": ("window", np.array([trial for trial, cut in places.items() for _ in cut], object)),
+            "start": ("window", times[:, 0]),
+            "stop": ("window", times[:, 1]),
+        },
+        attrs={"participant": name, "device": device},
+    )
+    for modality in [modality for modality in CHANNELS if modality in signals and places]:
+        table, told = _tabulate(modality, signals, places)
+        notes += [f"{name}: {note}" for note in told]
+        feature = f"{modality}_feature"
+        part[modality] = (("window", feature), table.values)
+        part[f"{modality}_quality"] = ("window", table.quality.values)
+        part[feature] = (feature, table.feature.values.astype(object))
+        part = part.assign_coords({f"{modality}_unit": (feature, table.unit.values.astype(object))})
+    part.attrs["notes"] = "\n".join(notes)
+    return part
+
+
+def _tabulate(modality, signals, places):
+    """Features of all trials of one modality (window, feature), and notes on what failed where."""
+    channel = CHANNELS[modality]
+    tables, notes = [], []
+    for trial, cut in places.items():
+        values = signals[modality][trial]
+        table = channel.extract(values * channel.scale, channel.rate, cut)
+        moving = f"{channel.device}_acc"
+        if modality.endswith(SHAKEN) and moving in signals and np.isfinite(signals[moving][trial]).any():
+            motion = CHANNELS[moving]
+            table["quality"] = table.quality * features.still(signals[moving][trial] * motion.scale, motion.rate, cut)
+        lost = ~np.isfinite(values).reshape(len(values), -1).all(1) if len(values) else np.ones(1, bool)
+        if lost.any():
+            notes.append(f"{modality}, {trial}: {100 * lost.mean():.3g} % of the samples are not numbers")
+        notes += [f"{modality}, {trial}: {note}" for note in table.attrs["notes"].splitlines() if not lost.all()]
+        tables.append(table.drop_attrs())
+    if all("100 %" in note for note in notes) and len(notes) == len(places):
+        notes = [f"{modality} is NaN throughout: a missing modality"]
+    return xr.concat(tables, "window"), notes
+
+
+def _signals(path, name, order):
+    """The trials of a pickle ({name: (start, stop) in seconds}), their signals, the device and notes.
+
+    The signals are ``{modality: {trial: (sample,) or (sample, 3)}}``, cut before anything else is done.
+    """
+    record = wesad_pickle.read(path)
+    signal, label = (record.get(key) if isinstance(record, dict) else None for key in ("signal", "label"))
+    if not isinstance(signal, dict) or not isinstance(label, np.ndarray) or label.ndim != 1:
+        raise DatasetError("the pickle lacks 'signal' or 'label' (sample,); download the file again", path)
+    if record.get("subject") != name:
+        raise DatasetError(
+            f"the pickle is about {record.get('subject')!r}, the folder about {name}; unpack again", path
+        )
+    trials = _trials(label, order, path)
+    devices = [device for device in ("chest", "wrist") if isinstance(signal.get(device), dict) and signal[device]]
+    if not devices or set(signal) - set(devices):
+        raise DatasetError(
+            f"signals of {', '.join(signal) or 'no device'}; 'wrist' or 'chest' with 'wrist' needed", path
+        )
+    notes, cut = [], {}
+    for device in devices:
+        present = {key.upper(): signal[device].pop(key) for key in list(signal[device])}
+        known = {channel.key: modality for modality, channel in CHANNELS.items() if channel.device == device}
+        if set(present) - set(known):
+            raise DatasetError(f"unknown {device} channel {', '.join(set(present) - set(known))}; download again", path)
+        notes += [
+            f"{name}: no {device} {key} in the pickle: {known[key]} is missing" for key in set(known) - set(present)
+        ]
+        for key in sorted(present):
+            cut[known[key]] = _cut(present.pop(key), known[key], len(label) / LABEL_RATE, trials, path)
+    return trials, cut, " and ".join(devices) + " alone" * (len(devices) == 1), notes
+
+
+def _cut(values, modality, duration, trials, path):
+    """The trials of one channel, after its shape, kind and rate were checked."""
+    rate, axes = CHANNELS[modality].rate, 3 if modality.endswith("acc") else 1
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+        raise DatasetError(f"{modality} holds no numbers; download the file again", path)
+    if values.size != len(values) * axes or values.shape[1:] not in ((axes,), ()):
+        raise DatasetError(f"{modality} has the shape {values.shape}, not (sample, {axes}); download again", path)
+    if abs(len(values) / rate - duration) > 1:
+        raise DatasetError(
+            f"{modality} lasts {len(values) / rate:.1f} s at {rate:g} Hz, the labels {duration:.1f} s; "
+            f"the rates or the file are wrong: download it again",
+            path,
+        )
+    values = values if axes == 3 else values.ravel()
+    bounds = {
+        trial: slice(int(np.ceil(start * rate - 1e-6)), int(stop * rate + 1e-6))
+        for trial, (start, stop) in trials.items()
+    }
+    return {trial: values[span].copy() for trial, span in bounds.items()}
+
+
+def _trials(label, order, path):
+    """Start and stop in seconds of each condition, from the runs of the label vector in their order."""
+    if label.dtype.kind not in "iu" or not len(label) or label.min() < 0 or label.max() > 7:
+        raise DatasetError("the labels must be whole numbers from 0 to 7; download the file again", path)
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(label)) + 1, [len(label)]])
+    runs = [(label[first], first, last) for first, last in zip(edges[:-1], edges[1:], strict=True)]
+    runs = [run for run in runs if run[0] in CODE.values()]  # 0 is between, 5 to 7 are to be ignored
+    found, told = [int(run[0]) for run in runs], [CODE[condition] for condition in order]
+    if found != told:
+        raise DatasetError(
+            f"the labels run {found}, the questionnaire's ORDER says {told} ({', '.join(order)}); "
+            f"download pickle and questionnaire again",
+            path,
+        )
+    return {
+        condition: (float(first / LABEL_RATE), float(last / LABEL_RATE))
+        for condition, (_, first, last) in zip(order, runs, strict=True)
+    }
+
+
+def _join(parts, rating):
+    """The parts of all participants along ``window``, with the ratings of their reports."""
+    reports = {
+        pair: row for row, pair in enumerate(zip(rating.participant.values, rating.condition.values, strict=True))
+    }
+    owner = np.concatenate([np.full(part.sizes["window"], part.attrs["participant"], object) for part in parts])
+    condition = np.concatenate([part.condition.values for part in parts]).astype(object)
+    row = np.array([reports.get(pair, -1) for pair in zip(owner, condition, strict=True)], int)
+    items = rating.emotion.values.astype(object)
+    joined = xr.Dataset(
+        {"rating": (("window", "emotion"), rating.values[row])},
+        coords={
+            "participant": ("window", owner),
+            "trial": ("window", np.array([f"{a}-{b}" for a, b in zip(owner, condition, strict=True)], object)),
+            "condition": ("window", condition),
+            "clip": ("window", condition.copy()),
+            "doubtful": ("window", np.array([DOUBTFUL.get(name, "") for name in owner], object)),
+            **{name: ("window", np.concatenate([part[name].values for part in parts])) for name in ("start", "stop")},
+            "emotion": items,
+            "valence": ("emotion", np.where(np.isin(items.astype(str), POSITIVE), 1, -1)),
+        },
+    )
+    for modality, channel in CHANNELS.items():
+        model = next((part for part in parts if modality in part), None)
+        if model is None:
+            continue
+        feature, none = f"{modality}_feature", np.full(model[modality].shape[1], np.nan)
+        rows = [part.get(modality, np.broadcast_to(none, (part.sizes["window"], none.size))) for part in parts]
+        quality = [part.get(f"{modality}_quality", np.zeros(part.sizes["window"])) for part in parts]
+        joined[modality] = (("window", feature), np.concatenate(rows))
+        joined[modality].attrs = {
+            "branch": channel.branch,
+            "source": f"{channel.device} {channel.key}, {channel.rate} Hz",
+        }
+        joined[f"{modality}_quality"] = ("window", np.concatenate(quality))
+        joined = joined.assign_coords({name: model[name] for name in (feature, f"{modality}_unit")})
+    return joined.isel(window=np.flatnonzero(row >= 0))
+
+
+# --- cache ---------------------------------------------------------------------------------------
+
+
+def _cache_folder(cache, root):
+    """Where features are kept, or None; never inside the folder of the data."""
+    if cache is False:
+        return None
+    repository = Path(__file__).resolve().parents[2]
+    home = repository if (repository / "pyproject.toml").is_file() else Path.cwd()
+    folder = Path(cache or os.environ.get("MPCL_CACHE") or home / "data" / "derived")
+    if folder.resolve().is_relative_to(root.resolve()):
+        raise DatasetError("the cache would lie inside the data; set MPCL_CACHE to another folder", folder)
+    return folder
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
