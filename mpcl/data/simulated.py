@@ -1,7 +1,7 @@
 """The simulated cohort: people who watch clips, feel, answer a questionnaire and are measured, with a known truth.
 
 Every number of the generator stands below with its reason. All were fixed before any model was trained on a cohort
-(they are those of the prototype) and are never tuned on results. The chain, *our design*, is
+and are never tuned on results. The chain, *our design*, is
 
     latent -> ratings -> label distribution
     latent -> affect -> drive -> features (+ noise of the trial, drift, noise of the window, artefacts, lost sensors)
@@ -30,14 +30,14 @@ POSITIVE = ("alert", "inspired", "excited", "enthusiastic", "determined")
 NEGATIVE = ("afraid", "upset", "nervous", "scared", "distressed")
 EMOTIONS = POSITIVE + NEGATIVE
 VALENCE = np.repeat([1, -1], 5)
-AROUSAL = np.array([0.5, 0.5, 0.9, 0.8, 0.5, 0.9, 0.6, 0.7, 0.9, 0.7])  # weight of each in arousal: circumplex order
+AROUSAL = np.array([0.5, 0.5, 0.9, 0.8, 0.5, 0.9, 0.6, 0.7, 0.9, 0.7])  # our choice, after the circumplex
 WITHIN, BETWEEN = 0.5, -0.25  # correlation of emotions within and between valences: PANAS scales oppose weakly
+# fmt: off
 PAIRS = {  # near-synonyms go together more
-    ("inspired", "determined"): 0.75,
-    ("excited", "enthusiastic"): 0.80,
-    ("afraid", "scared"): 0.80,
-    ("upset", "distressed"): 0.75,
+    ("inspired", "determined"): 0.75, ("excited", "enthusiastic"): 0.80,
+    ("afraid", "scared"): 0.80, ("upset", "distressed"): 0.75,
 }
+# fmt: on
 BASE = -0.3  # log-odds of feeling: most emotions are weak most of the time
 CLIP_SD, PARTICIPANT_SD, INTERACTION_SD = 0.6, 0.5, 0.7  # people differ most in how they take the same clip
 CLIP_TYPES = {  # share of the clips, mean log-odds of positive and of negative emotions; mixed: both above the base
@@ -50,8 +50,8 @@ CLIP_TYPES = {  # share of the clips, mean log-odds of positive and of negative 
 # What is answered, 1 to 5: people use a scale shifted and stretched in their own way, and are not exact.
 SHIFT_SD, STRETCH_SD, ANSWER_SD = 0.3, 0.15, 0.5
 
-# What is measured: branch, variance of one window that affect explains within a participant (small, as in the
-# literature: the face shows most, the brain least), and how much people's response patterns differ (relative).
+# What is measured: branch, share of one window's variance that affect explains within a participant (ours: small
+# everywhere, largest in the face), how much people's response patterns differ (relative to the loadings), and source.
 MODALITIES = {
     "eeg": ("physiological", 0.05, 0.8, "EEG log band power"),
     "cardiac": ("physiological", 0.10, 0.6, "heart rate, its variability and the pulse"),
@@ -74,64 +74,41 @@ ARTEFACT_RATE, ARTEFACT_SD = 0.03, 3.0  # of single windows of a modality: movem
 LOSS_RATE = 0.05  # of a modality for a whole trial: a sensor came off
 CLIP_SECONDS, PAUSE_SECONDS = 40.0, 20.0  # short clips, and time to rate between them
 
-# How features answer to affect, in SDs: the textbook directions (Kreibig 2010; Davidson 1992; Ekman & Friesen 1978).
+# How features answer to affect, in SDs: the textbook directions (Kreibig 2010; Davidson 1992; FACS).
 TERMS = (*EMOTIONS, "valence", "arousal", "conflict")
+# fmt: off
 CHANNELS = {"Fp1": -1, "Fp2": 1, "F3": -1, "F4": 1, "Fz": 0, "Pz": 0, "T7": -1, "T8": 1}  # left, right, midline
-BANDS = {  # conflict raises frontal theta; arousal lowers alpha and raises the fast bands
-    "delta": {"arousal": -0.3},
-    "theta": {"conflict": 0.6},
-    "alpha": {"arousal": -0.5},
-    "beta": {"arousal": 0.5, "nervous": 0.3},
-    "gamma": {"arousal": 0.4, "valence": 0.3},
+BANDS = {  # of all channels: arousal lowers alpha and raises the fast bands; conflict raises theta
+    "delta": {"arousal": -0.3}, "theta": {"conflict": 0.6}, "alpha": {"arousal": -0.5},
+    "beta": {"arousal": 0.5, "nervous": 0.3}, "gamma": {"arousal": 0.4, "valence": 0.3},
 }
-FRONTAL_THETA, ASYMMETRY = 1.6, 0.8  # theta is strongest at Fz; alpha falls on the left side as valence rises
+ASYMMETRY, MIDLINE_THETA = 0.8, 0.96  # alpha falls on the left side as valence rises; theta is strongest at Fz
 ACTION_UNITS = {
-    "AU01": {"afraid": 0.6, "distressed": 0.6, "upset": 0.4},
-    "AU02": {"scared": 0.6, "alert": 0.4},
+    "AU01": {"afraid": 0.6, "distressed": 0.6, "upset": 0.4}, "AU02": {"scared": 0.6, "alert": 0.4},
     "AU04": {"upset": 0.8, "distressed": 0.6, "nervous": 0.3},
-    "AU05": {"scared": 0.8, "afraid": 0.6, "excited": 0.3},
-    "AU06": {"valence": 0.8, "enthusiastic": 0.3},
-    "AU07": {"afraid": 0.4, "upset": 0.4},
-    "AU09": {"upset": 0.5},
-    "AU10": {"upset": 0.4, "distressed": 0.3},
-    "AU12": {"valence": 1.0, "enthusiastic": 0.4, "excited": 0.3},
-    "AU14": {"conflict": 0.6, "nervous": 0.3},
-    "AU15": {"upset": 0.7, "distressed": 0.6},
-    "AU17": {"upset": 0.5, "distressed": 0.3, "determined": 0.3},
-    "AU20": {"afraid": 0.7, "scared": 0.6},
-    "AU23": {"determined": 0.5, "upset": 0.4},
-    "AU25": {"excited": 0.6, "scared": 0.4},
-    "AU26": {"scared": 0.6, "excited": 0.3, "alert": 0.2},
+    "AU05": {"scared": 0.8, "afraid": 0.6, "excited": 0.3}, "AU06": {"valence": 0.8, "enthusiastic": 0.3},
+    "AU07": {"afraid": 0.4, "upset": 0.4}, "AU09": {"upset": 0.5}, "AU10": {"upset": 0.4, "distressed": 0.3},
+    "AU12": {"valence": 1.0, "enthusiastic": 0.4, "excited": 0.3}, "AU14": {"conflict": 0.6, "nervous": 0.3},
+    "AU15": {"upset": 0.7, "distressed": 0.6}, "AU17": {"upset": 0.5, "distressed": 0.3, "determined": 0.3},
+    "AU20": {"afraid": 0.7, "scared": 0.6}, "AU23": {"determined": 0.5, "upset": 0.4},
+    "AU25": {"excited": 0.6, "scared": 0.4}, "AU26": {"scared": 0.6, "excited": 0.3, "alert": 0.2},
     "AU45": {"nervous": 0.6, "arousal": 0.4},
 }
-UNSTEADY = {"arousal": 0.3}  # an aroused face moves more, beyond what each unit does
+UNSTEADY = {"arousal": 0.3}  # the parts of an aroused face move more (its standard deviations)
 LOADINGS = {
-    "eeg": {
-        f"{channel} {band}": {
-            term: weight * (FRONTAL_THETA if (channel, term) == ("Fz", "conflict") else 1)
-            for term, weight in (weights | ({"valence": side * ASYMMETRY} if band == "alpha" else {})).items()
-        }
-        for channel, side in CHANNELS.items()
-        for band, weights in BANDS.items()
-    },
+    "eeg": {f"{channel} {band}": weights for channel in CHANNELS for band, weights in BANDS.items()},
     "cardiac": {
-        "heart rate": {"arousal": 1.0},
-        "RMSSD": {"arousal": -1.0},
-        "SDNN": {"arousal": -0.6, "valence": 0.3},
-        "pNN50": {"arousal": -0.9},
-        "LF/HF": {"arousal": 0.5, "conflict": 0.4},
+        "heart rate": {"arousal": 1.0}, "RMSSD": {"arousal": -1.0}, "SDNN": {"arousal": -0.6, "valence": 0.3},
+        "pNN50": {"arousal": -0.9}, "LF/HF": {"arousal": 0.5, "conflict": 0.4},
         "pulse amplitude": {"arousal": -0.7, "afraid": -0.3},
     },
     "eda": {
-        "SCL": {"arousal": 1.0},
-        "SCL slope": {"arousal": 0.6, "conflict": 0.3},
-        "SCR count": {"arousal": 1.0, "scared": 0.3},
-        "SCR amplitude": {"arousal": 0.7, "excited": 0.3},
+        "SCL": {"arousal": 1.0}, "SCL slope": {"arousal": 0.6, "conflict": 0.3},
+        "SCR count": {"arousal": 1.0, "scared": 0.3}, "SCR amplitude": {"arousal": 0.7, "excited": 0.3},
         "SCR rise time": {"arousal": -0.3, "nervous": 0.2},
     },
     "respiration": {
-        "breathing rate": {"arousal": 0.9},
-        "breathing depth": {"arousal": -0.4, "inspired": 0.4},
+        "breathing rate": {"arousal": 0.9}, "breathing depth": {"arousal": -0.4, "inspired": 0.4},
         "breathing variability": {"nervous": 0.5, "conflict": 0.4},
     },
     "temperature": {
@@ -141,22 +118,23 @@ LOADINGS = {
     "face": {f"{unit} mean": weights for unit, weights in ACTION_UNITS.items()}
     | {f"{unit} std": weights | UNSTEADY for unit, weights in ACTION_UNITS.items()},
     "head": {
-        "head pitch": {"valence": 0.5, "upset": -0.5},
-        "head yaw std": {"nervous": 0.6, "arousal": 0.3},
-        "head roll std": {"conflict": 0.5, "inspired": 0.3},
-        "head motion": {"arousal": 1.0},
+        "head pitch": {"valence": 0.5, "upset": -0.5}, "head yaw std": {"nervous": 0.6, "arousal": 0.3},
+        "head roll std": {"conflict": 0.5, "inspired": 0.3}, "head motion": {"arousal": 1.0},
     },
 }
+# fmt: on
+LOADINGS["eeg"] |= {f"{name} alpha": BANDS["alpha"] | {"valence": w * ASYMMETRY} for name, w in CHANNELS.items()}
+LOADINGS["eeg"]["Fz theta"] = {"conflict": MIDLINE_THETA}
 SPECIFIC_SD = 0.15  # small random loadings on single emotions: no body is only valence and arousal
 PHYSIOLOGY_SEED = 20260220  # of those, and of the reference population that sets units: the same for all cohorts
-REFERENCE = (400, 20)  # participants and trials of the reference population: variances within some 2 %
+REFERENCE = (400, 20)  # participants and trials of the reference population: enough for variances to some per cent
 
 FEATURES = {name: list(weights) for name, weights in LOADINGS.items()}
 OF = np.repeat(np.arange(len(FEATURES)), [len(names) for names in FEATURES.values()])  # modality of each feature
 FACE = list(FEATURES).index("face") == OF
 EXPLAINED = np.array([explained for _, explained, _, _ in MODALITIES.values()])
 INDIVIDUAL = np.array([individual for _, _, individual, _ in MODALITIES.values()])
-STREAMS = (  # one independent stream of random numbers a quantity and participant (or clip)
+STREAMS = (  # one independent stream of random numbers a quantity and participant (or clip); only ever append
     "clip", "participant", "interaction", "style", "answer", "order", "loading", "expressivity", "gain", "offset",
     "shared", "drift", "own", "artefact", "size", "loss", "specific", "factor",
 )  # fmt: skip
@@ -400,10 +378,12 @@ def cohort(participants=24, clips=16, windows=5, seed=0, epsilon=None):
         >>> small.sizes["window"], small.trial.values[0].item(), small.condition.values[0].item()
         (24, 'P01-C03', 'mixed')
     """
-    _check_sizes(participants=participants, clips=clips, windows=windows)
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise DatasetError(f"the seed of a cohort must be a non-negative integer, not {seed!r}")
-    if epsilon is not None and not 0 < epsilon < np.inf:
+    for name, value in {"participants": participants, "clips": clips, "windows": windows}.items():
+        if not isinstance(value, (int, np.integer)) or value < 1:
+            raise DatasetError(f"a cohort needs at least one of its {name}, a whole number, not {value!r}")
+    if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+        raise DatasetError(f"the seed of a cohort must be a non-negative integer below 2^63, not {seed!r}")
+    if epsilon is not None and not (isinstance(epsilon, (int, float, np.number)) and 0 < epsilon < np.inf):
         raise DatasetError(f"epsilon must be positive, not {epsilon!r}")
     eta, clip, participant = latent(participants, clips, seed)
     intensity = expit(eta)
@@ -413,12 +393,11 @@ def cohort(participants=24, clips=16, windows=5, seed=0, epsilon=None):
     order = np.argsort(sequence, 1)  # (participant, clip): when it was shown
     values, artefact = features(intensity, order, windows, seed)
 
-    def rows(array):  # (participant, clip, ...) -> (window, ...), in the order of time
-        shown = array[np.arange(participants)[:, None], sequence]
-        return np.repeat(shown.reshape(participants * clips, *array.shape[2:]), windows, 0)
-
-    def each(array):  # (participant, clip, window, ...) -> (window, ...)
+    def each(array):  # (participant, clip, window, ...) -> (window, ...), in the order of time
         return array[np.arange(participants)[:, None], sequence].reshape(-1, *array.shape[3:])
+
+    def rows(array):  # (participant, clip, ...) -> (window, ...)
+        return each(np.repeat(array[:, :, None], windows, 2))
 
     who = np.array([f"P{number + 1:02d}" for number in range(participants)])
     what = np.array([f"C{number + 1:02d}" for number in range(clips)])
@@ -447,14 +426,18 @@ def cohort(participants=24, clips=16, windows=5, seed=0, epsilon=None):
         dataset[name] = (("window", f"{name}_feature"), each(values[..., OF == number]).astype("float32"), attrs)
     dataset["rating"] = (emotion, rows(rating))
     dataset["distribution"] = labels.distribution(dataset["rating"], epsilon=epsilon)
-    dataset["truth_intensity"] = (emotion, rows(intensity))
-    dataset["truth_eta"] = (emotion, rows(eta))
-    dataset["truth_clip_effect"] = (emotion, rows(np.broadcast_to(clip, eta.shape)))
-    dataset["truth_participant_effect"] = (emotion, rows(np.broadcast_to(participant[:, None], eta.shape)))
+    truth = {
+        "intensity": intensity,
+        "eta": eta,
+        "clip_effect": np.broadcast_to(clip, eta.shape),
+        "participant_effect": np.broadcast_to(participant[:, None], eta.shape),
+        "bayes": bayes(intensity, None, epsilon),
+        "bayes_style": bayes(intensity, style, epsilon),
+    }
+    for name, array in truth.items():
+        dataset[f"truth_{name}"] = (emotion, rows(array))
     dataset["truth_style"] = (("window", "style"), rows(np.broadcast_to(style[:, None], (*order.shape, 2))))
     dataset["truth_correlation"] = (("emotion", "emotion_other"), correlation())
-    dataset["truth_bayes"] = (emotion, rows(bayes(intensity, None, epsilon)))
-    dataset["truth_bayes_style"] = (emotion, rows(bayes(intensity, style, epsilon)))
     dataset["truth_artefact"] = (("window", "modality"), each(artefact).astype("int8"))
     dataset.attrs = {
         "dataset": "simulated",
@@ -541,9 +524,3 @@ def _physiology():
     own = INDIVIDUAL[OF] ** 2 * (loadings**2 @ np.diag(covariance))
     loadings /= np.sqrt(common + own)[:, None]
     return centre, spread, loadings, np.sqrt(_respond(phi, loadings, PHYSIOLOGY_SEED).var(1, ddof=1).mean(0))
-
-
-def _check_sizes(**sizes):
-    for name, value in sizes.items():
-        if not isinstance(value, (int, np.integer)) or value < 1:
-            raise DatasetError(f"a cohort needs at least one of its {name}, a whole number, not {value!r}")

@@ -163,7 +163,9 @@ def test_names_branches_and_units(default):
         ({"participants": "many"}, "not 'many'"),
         ({"seed": -1}, "non-negative integer"),
         ({"seed": None}, "non-negative integer"),
+        ({"seed": 2**63}, "below 2\\^63"),
         ({"epsilon": 0}, "epsilon must be positive"),
+        ({"epsilon": "sharp"}, "epsilon must be positive"),
         ({"epsilon": float("nan")}, "epsilon must be positive"),
     ],
 )
@@ -178,7 +180,7 @@ def test_bad_arguments_are_named_in_one_sentence(arguments, words):
     participants=st.integers(1, 4),
     clips=st.integers(1, 7),
     windows=st.integers(1, 7),
-    seed=st.integers(0, 2**64),
+    seed=st.integers(0, 2**63 - 1),
     epsilon=st.sampled_from([None, 0.05, 1, 3.5]),
 )
 def test_the_contract_holds_for_any_size(participants, clips, windows, seed, epsilon):
@@ -257,8 +259,8 @@ def test_trials_are_mixed_as_in_the_prototype(trials):
 
     assert np.mean([mixed(rows, 3) for rows in trials]) == pytest.approx(0.58, abs=0.04)
     assert np.mean([mixed(rows, 4) for rows in trials]) == pytest.approx(0.18, abs=0.04)
-    by_type = [mixed(rows.isel(window=rows.condition.values == name), 3) for rows in trials for name in ("mixed",)]
-    assert np.mean(by_type) > np.mean([mixed(rows, 3) for rows in trials]) + 0.1
+    of_mixed_clips = [mixed(rows.isel(window=rows.condition.values == "mixed"), 3) for rows in trials]
+    assert np.mean(of_mixed_clips) > np.mean([mixed(rows, 3) for rows in trials]) + 0.1
 
 
 # The Bayes limits
