@@ -69,7 +69,7 @@ def label_distribution(axes, share, emotions, valence, lower=None, upper=None):
         axes.hlines(at, lower, upper, color=INK, linewidth=1.2)
     axes.axvline(1 / len(emotions), color=INK, linewidth=0.8, linestyle=":")
     axes.set_yticks(at, emotions)
-    axes.invert_yaxis()
+    axes.set_ylim(len(at) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("share of the label distribution (dotted: uniform)")
     return axes
@@ -181,7 +181,7 @@ def scores(axes, bounds, metric):
     axes.hlines(at, chosen.sel(bound="lower"), chosen.sel(bound="upper"), color=colors, linewidth=2)
     axes.scatter(chosen.sel(bound="mean"), at, color=colors, zorder=3, s=34)
     axes.set_yticks(at, chosen.method.values)
-    axes.invert_yaxis()
+    axes.set_ylim(len(at) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"{metric} ({str(chosen.better.values)} is better)")
     return axes

@@ -150,7 +150,7 @@ def _fit_one(config, training, fold, seed, settings, device, bar):
     key = (seed, zlib.crc32("\0".join(fold).encode()))
     data = _tensors(training, training, config, settings, device)
     target = torch.as_tensor(training.distribution.values, dtype=getattr(torch, settings.precision), device=device)
-    model = MPCL.from_dataset(training, _generator(*key, 0), config).to(device, target.dtype)
+    model = MPCL.from_dataset(training, _generator(*key, 0), **vars(config)).to(device, target.dtype)
     steps = max(1, round(training.sizes["window"] / settings.batch))
     optimiser = torch.optim.AdamW(parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.epochs * steps)

@@ -20,7 +20,7 @@ from mpcl.data.contract import DatasetError, fingerprint, read_netcdf, write_net
 from mpcl.evaluation.floors import FLOORS
 from mpcl.evaluation.metrics import LEVELS, METRICS
 from mpcl.evaluation.protocol import absent_modalities, check_methods, run, tasks
-from mpcl.evaluation.statistics import interval, paired_difference
+from mpcl.evaluation.statistics import interval
 from mpcl.splits import names
 from mpcl.training import Settings, device_of
 
@@ -175,13 +175,11 @@ def intervals(results, protocol=None, level="window"):
         DatasetError: if the floors are not among the methods.
     """
     scores = by_participant(results, protocol, level)
-    complete = [m for m in scores.method.values if scores.sel(method=m).notnull().all()]
+    complete = [m for m in scores.method.values if scores.sel({"method": m}).notnull().all()]
     absent = [name for name in FLOORS if name not in complete]
     if absent:
         raise DatasetError(f"{', '.join(absent)}: no scores, and no table without floors; run evaluate again")
-    values = [[interval(scores.sel(method=m, metric=k).T.values) for k in scores.metric.values] for m in complete]
-    coords = {"method": complete, "metric": scores.metric, "better": scores.better, "bound": ["mean", "lower", "upper"]}
-    return xr.DataArray(values, dims=("method", "metric", "bound"), coords=coords)
+    return _bounds(scores.sel({"method": complete}))
 
 
 def differences(results, against="mpcl", protocol=None, level="window"):
@@ -197,10 +195,16 @@ def differences(results, against="mpcl", protocol=None, level="window"):
         :class:`xarray.DataArray` (method, metric, bound).
     """
     scores = by_participant(results, protocol, level)
-    others = [m for m in scores.method.values if m != against and scores.sel(method=m).notnull().all()]
-    values = [[paired_difference(scores.sel(method=m, metric=k).T.values, scores.sel(method=against, metric=k).T.values)
-               for k in scores.metric.values] for m in others]
-    coords = {"method": others, "metric": scores.metric, "better": scores.better, "bound": ["mean", "lower", "upper"]}
+    others = [m for m in scores.method.values if m != against and scores.sel({"method": m}).notnull().all()]
+    return _bounds(scores.sel({"method": others}) - scores.sel({"method": against}, drop=True))
+
+
+def _bounds(scores):
+    """Mean and interval of (method, cohort, participant, metric) over participants, cohorts outermost."""
+    ordered = scores.transpose("method", "metric", "participant", "cohort")
+    values = [[interval(one) for one in method] for method in ordered.values]
+    coords = {"method": ordered.method, "metric": ordered.metric, "better": ordered.better,
+              "bound": ["mean", "lower", "upper"]}
     return xr.DataArray(values, dims=("method", "metric", "bound"), coords=coords)
 
 
@@ -216,8 +220,7 @@ def table(results, protocol=None, level="window"):
         :class:`pandas.DataFrame` of str, methods down, metrics across.
     """
     bounds = intervals(results, protocol, level)
-    cells = [["{:.4f} [{:.4f}, {:.4f}]".format(*bounds.sel(method=m, metric=k).values) for k in bounds.metric.values]
-             for m in bounds.method.values]
+    cells = [["{:.4f} [{:.4f}, {:.4f}]".format(*bound) for bound in method] for method in bounds.values]
     arrows = {"lower": "↓", "higher": "↑"}
     columns = [f"{k} {arrows[b]}" for k, b in zip(bounds.metric.values, bounds.better.values, strict=True)]
     return pd.DataFrame(cells, index=pd.Index(bounds.method.values, name="method"), columns=columns)

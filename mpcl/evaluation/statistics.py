@@ -14,8 +14,8 @@ def interval(values, draws=DRAWS, seed=0):
     """Percentile bootstrap over participants of a mean score.
 
     Args:
-        values: array (participant,), one score each, or (participant, cohort) of several simulated
-            cohorts; NaN where a participant has no score.
+        values: array (participant,), one score or paired difference each, or (participant, cohort) of
+            several simulated cohorts; NaN where a participant has no score.
         draws: number of bootstrap samples.
         seed: of the random generator.
 
@@ -46,18 +46,3 @@ def interval(values, draws=DRAWS, seed=0):
     mean = float(np.mean([column.mean() for column in people]))
     lower, upper = np.quantile(sampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return mean, float(lower), float(upper)
-
-
-def paired_difference(values, others, draws=DRAWS, seed=0):
-    """Mean difference of two methods on the same participants, with its interval.
-
-    Args:
-        values: array (participant,) or (participant, cohort) of one method.
-        others: the same of the other method.
-        draws: number of bootstrap samples.
-        seed: of the random generator.
-
-    Returns:
-        tuple (mean of ``values - others``, lower, upper).
-    """
-    return interval(np.asarray(values, float) - np.asarray(others, float), draws, seed)

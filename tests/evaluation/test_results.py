@@ -21,9 +21,9 @@ def scored(cohort):
 def test_every_participant_is_scored_by_every_method(scored, cohort):
     assert scored.score.dims == results.DIMENSIONS
     assert list(scored.method.values) == [*FLOORS, "mpcl"]
-    assert scored.score.sel(method="mpcl").notnull().all()
-    assert scored.score.sel(method="uniform", seed=0).notnull().all()
-    assert scored.score.sel(method="uniform", seed=1).isnull().all()
+    assert scored.score.sel({"method": "mpcl"}).notnull().all()
+    assert scored.score.sel({"method": "uniform", "seed": 0}).notnull().all()
+    assert scored.score.sel({"method": "uniform", "seed": 1}).isnull().all()
     assert set(scored.participant.values) == set(cohort.participant.values)
 
 
@@ -84,18 +84,19 @@ def test_more_seeds_extend_a_file(scored, cohort, tmp_path):
 
 def test_tables_hold_the_scores_and_never_lack_floors(scored):
     bounds = results.intervals(scored)
-    mean = scored.score.sel(level="window", method="mpcl").mean("seed").mean("participant").squeeze()
-    np.testing.assert_allclose(bounds.sel(method="mpcl", bound="mean"), mean)
+    mean = scored.score.sel({"level": "window", "method": "mpcl"}).mean("seed").mean("participant").squeeze()
+    np.testing.assert_allclose(bounds.sel({"method": "mpcl", "bound": "mean"}), mean)
     assert (bounds.sel(bound="lower") <= bounds.sel(bound="mean")).all()
     frame = results.table(scored)
     assert frame.index.tolist() == [*FLOORS, "mpcl"] and frame.columns[0] == "chebyshev ↓"
-    assert frame.iloc[3, 0].startswith(f"{bounds.sel(method='mpcl', metric='chebyshev', bound='mean').item():.4f} [")
-    difference = results.differences(scored).sel(method="mean_label", metric="kl", bound="mean").item()
+    best = bounds.sel({"method": "mpcl", "metric": "chebyshev", "bound": "mean"}).item()
+    assert frame.iloc[3, 0].startswith(f"{best:.4f} [")
+    difference = results.differences(scored).sel({"method": "mean_label", "metric": "kl", "bound": "mean"}).item()
     people = results.by_participant(scored).sel(metric="kl")
-    expected = (people.sel(method="mean_label") - people.sel(method="mpcl")).mean().item()
+    expected = (people.sel({"method": "mean_label"}) - people.sel({"method": "mpcl"})).mean().item()
     assert difference == pytest.approx(expected)
     with pytest.raises(DatasetError, match="no table without floors"):
-        results.table(scored.sel(method=["mpcl"]))
+        results.table(scored.sel({"method": ["mpcl"]}))
 
 
 def test_provenance_is_complete(scored):
@@ -114,5 +115,5 @@ def test_shuffled_labels_score_at_the_floor(cohort):
     shuffled = np.repeat(labels[np.random.default_rng(0).permutation(len(labels))], 2, 0)
     dataset["distribution"] = dataset.distribution.copy(data=shuffled)
     scored = evaluate(dataset, ["mpcl"], "participants", [0], Settings(epochs=4, batch=32), "cpu")
-    mean, lower, upper = results.differences(scored).sel(method="mean_label", metric="kl").values
+    mean, lower, upper = results.differences(scored).sel({"method": "mean_label", "metric": "kl"}).values
     assert mean < 0.005, "a model beats the mean label on shuffled labels: something leaks"
