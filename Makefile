@@ -1,0 +1,56 @@
+# make            install into .venv, run every chapter, render the book: _build/html/index.html
+# make test       install into .venv, run all tests, the notebooks against their committed outputs among them
+# make refresh    run the chapters whose committed outputs are stale, and write the new outputs into book/
+# make lock       renew requirements.lock from pyproject.toml
+# make clean      delete what was built and run (not .venv)
+#
+# Another Python:   make PYTHON=python3.12
+# Torch without CUDA on Linux (several GB less), where pip would take the other:   make TORCH_INDEX=<index of CPU builds>
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+TORCH_INDEX ?=
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+export OMP_NUM_THREADS ?= 1
+export PYTHONHASHSEED ?= 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# notebooks run in this environment, whatever the user's own Jupyter is told to do
+export IPYTHONDIR := $(abspath $(VENV))/ipython
+export JUPYTER_PREFER_ENV_PATH := 1
+unexport MPLBACKEND PYTHONPATH PYTHONHOME
+
+.PHONY: book test refresh lock clean
+.DEFAULT_GOAL := book
+
+book: $(STAMP)
+	@$(PY) -m mpcl.notebooks build -j $(JOBS)
+
+test: $(STAMP)
+	@$(PY) -m pytest
+
+refresh: $(STAMP)
+	@$(PY) -m mpcl.notebooks refresh -j $(JOBS)
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here; install Python 3.11 or name one: make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.11")'
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "Python cannot make a virtual environment; install its venv module (Debian: apt-get install python3-venv)"; exit 1; }
+	@echo "Installing the locked packages into $(VENV) (minutes, and about 2 GB, the first time)"
+	@$(if $(TORCH_INDEX),$(PY) -m pip install -q --index-url $(TORCH_INDEX) --no-deps $$(grep '^torch==' requirements.lock))
+	@$(PY) -m pip install -q -r requirements.lock
+	@$(PY) -m pip install -q --no-deps -e .
+	@touch $@
+
+# pip-compile writes the local suffix of a CPU build, which no other machine could install
+lock: $(STAMP)
+	$(PY) -m pip install -q pip-tools
+	$(PY) -m piptools compile -q --upgrade --all-extras --strip-extras --no-emit-find-links --no-emit-index-url \
+	  --no-emit-trusted-host --no-header -o requirements.lock pyproject.toml
+	sed 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.lock > requirements.lock.part && mv requirements.lock.part requirements.lock
+
+clean:
+	rm -rf _build
