@@ -1,0 +1,259 @@
+"""Features against simulated truth, NeuroKit2's own functions, and signals that hold nothing."""
+
+import inspect
+import warnings
+from pathlib import Path
+
+import neurokit2 as nk
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mpcl.data import features
+from mpcl.data.contract import DatasetError
+
+SIGNALS = Path(__file__).resolve().parents[3] / "shared" / "data" / "signals"
+KINDS = [features.ppg, features.ecg, features.eda, features.temperature, features.respiration, features.emg]
+MINUTE = features.place_windows(60.0)
+
+
+def recorded(name, skip=0):
+    """A column of one of the real recordings beside the checkout."""
+    if not SIGNALS.is_dir():
+        pytest.skip("the real recordings of ../shared are not here")
+    return np.loadtxt(SIGNALS / name, comments="#", skiprows=skip)
+
+
+def whole(signal, rate):
+    return features.place_windows(len(signal) / rate, length=len(signal) / rate)
+
+
+def value(table, feature, window=0):
+    return table.sel(feature=feature).values[window]
+
+
+@pytest.mark.parametrize("rate", [52, 70, 97])
+def test_heart_rate_of_simulated_hearts(rate):
+    pulse = nk.ppg_simulate(duration=120, sampling_rate=64, heart_rate=rate, random_state=rate)
+    heart = nk.ecg_simulate(duration=120, sampling_rate=350, heart_rate=rate, random_state=rate)
+    for table in (
+        features.ppg(pulse, 64, features.place_windows(120)),
+        features.ecg(heart, 350, features.place_windows(120)),
+    ):
+        assert np.abs(table.sel(feature="heart_rate") - rate).max() < 1.5
+        assert table.quality.min() > 0.85
+
+
+def test_variability_is_that_of_neurokit():
+    heart = nk.ecg_simulate(duration=120, sampling_rate=500, heart_rate=65, heart_rate_std=4, random_state=3)
+    table = features.ecg(heart, 500, whole(heart, 500))
+    _, found = nk.ecg_peaks(nk.ecg_clean(heart, sampling_rate=500), sampling_rate=500)
+    theirs = nk.hrv_time(found["ECG_R_Peaks"], sampling_rate=500).iloc[0]
+    assert value(table, "sdnn") == pytest.approx(theirs.HRV_SDNN)
+    assert value(table, "rmssd") == pytest.approx(theirs.HRV_RMSSD)
+    assert value(table, "heart_rate") == pytest.approx(60000 / theirs.HRV_MeanNN)
+
+
+def test_planted_rmssd_is_recovered():
+    planted, found = [], []
+    rng = np.random.default_rng(0)
+    for spread in (5, 15, 30, 50, 70):
+        beats = np.cumsum(0.85 + rng.normal(0, spread / 1000, 160))
+        time = np.arange(0, 125, 1 / 64)
+        pulse = np.exp(-0.5 * ((time[:, None] - beats) / 0.09) ** 2).sum(1) + 0.02 * rng.normal(size=len(time))
+        inside = beats[beats < 120]
+        planted.append(1000 * np.sqrt(np.mean(np.diff(inside, n=2) ** 2)))
+        found.append(value(features.ppg(pulse, 64, features.place_windows(120, 120)), "rmssd"))
+    np.testing.assert_allclose(found, planted, rtol=0.15, atol=4)
+
+
+def test_beats_of_real_hearts_agree_with_neurokit():
+    heart = recorded("biosppy/ecg.txt")
+    table = features.ecg(heart, 1000, whole(heart, 1000))
+    _, found = nk.ecg_process(heart, sampling_rate=1000)
+    theirs = nk.hrv_time(found["ECG_R_Peaks"], sampling_rate=1000).iloc[0]
+    assert value(table, "heart_rate") == pytest.approx(60000 / theirs.HRV_MeanNN, abs=0.5)
+    assert value(table, "rmssd") == pytest.approx(theirs.HRV_RMSSD, rel=0.05)
+    pulse = recorded("biosppy/ppg.txt")
+    _, found = nk.ppg_process(pulse, sampling_rate=1000)
+    table = features.ppg(pulse, 1000, whole(pulse, 1000))
+    assert value(table, "heart_rate") == pytest.approx(60 / (np.diff(found["PPG_Peaks"]).mean() / 1000), abs=1.5)
+
+
+def test_breaths_of_a_real_chest_agree_with_neurokit():
+    belt = recorded("biosppy/resp.txt")
+    table = features.respiration(belt, 1000, whole(belt, 1000))
+    _, found = nk.rsp_process(belt, sampling_rate=1000)
+    periods = np.diff(found["RSP_Troughs"]) / 1000
+    assert value(table, "rate") == pytest.approx(60 / periods[periods > features.BREATH[0]].mean(), abs=0.5)
+
+
+def test_responses_of_real_skin_agree_with_neurokit(monkeypatch):
+    skin = recorded("biosppy/eda.txt") / 2**12 * 3.3 / 0.12  # to microsiemens
+    _, found = nk.eda_process(skin[::50], sampling_rate=20)
+    heights = np.asarray(found["SCR_Amplitude"])
+    monkeypatch.setattr(features, "SCR", 0.1 * heights.max())  # NeuroKit2's fence is relative to the highest
+    table = features.eda(skin, 1000, whole(skin, 1000))
+    minutes = len(skin) / 1000 / 60
+    assert value(table, "scr_rate") * minutes == pytest.approx((heights > features.SCR).sum(), abs=1)
+    assert value(table, "scr_sum") * minutes == pytest.approx(heights.sum(), rel=0.25)
+    assert value(table, "level") == pytest.approx(skin.mean(), rel=0.02)
+
+
+@pytest.mark.parametrize("rate", [4, 100])
+def test_planted_skin_responses_are_counted(rate):
+    planted = list(range(0, 13, 2))
+    found, levels = [], []
+    for count in planted:
+        skin = nk.eda_simulate(
+            duration=60, sampling_rate=100, scr_number=max(count, 1), noise=0, drift=0.001, random_state=count
+        )
+        skin = (skin if count else np.full(6000, 1.0) + 1e-4 * np.arange(6000) / 100)[:: 100 // rate] + count
+        table = features.eda(skin, rate, MINUTE)
+        found.append(value(table, "scr_rate"))
+        levels.append(value(table, "level"))
+    assert np.corrcoef(planted, found)[0, 1] > 0.95
+    assert found[0] == 0 and np.isnan(value(features.eda(np.linspace(1, 1.01, 240), 4, MINUTE), "scr_amplitude"))
+    assert np.corrcoef(planted, levels)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("rate", [8, 15, 24])
+def test_breathing_rate(rate):
+    belt = nk.rsp_simulate(duration=120, sampling_rate=50, respiratory_rate=rate, random_state=rate)
+    found = features.respiration(belt, 50, features.place_windows(120)).sel(feature="rate")
+    assert np.abs(found - rate).max() < 1
+
+
+def test_muscle_bursts_raise_the_root_mean_square():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=120 * 700) * np.where(np.arange(120 * 700) < 60 * 700, 0.1, 0.3)
+    table = features.emg(noise, 700, features.place_windows(120, 60, 60))
+    assert value(table, "rms", 1) / value(table, "rms", 0) == pytest.approx(3, rel=0.05)
+    assert 100 < value(table, "median_frequency") < 350
+
+
+def test_acceleration_of_a_planted_tremor():
+    time = np.arange(120 * 32) / 32
+    shaken = np.stack([0 * time, 0.6 + 0 * time, 0.8 + 0.2 * np.sin(2 * np.pi * 5 * time) * (time >= 60)], 1)
+    table = features.acceleration(shaken, 32, features.place_windows(120, 60, 60))
+    assert value(table, "still", 0) == 1 and value(table, "still", 1) < 0.1
+    assert value(table, "frequency", 1) == pytest.approx(5, abs=0.2)
+    assert value(table, "y_mean", 0) == pytest.approx(0.6) and value(table, "z_sd", 1) == pytest.approx(0.1414, abs=1e-3)
+    assert value(table, "energy", 1) == pytest.approx(np.var(np.sqrt(0.36 + shaken[1920:, 2] ** 2)), rel=0.05)
+    frozen = features.acceleration(np.ones((1920, 3)), 32, MINUTE)  # a still arm is no broken device
+    assert value(frozen, "still") == 1 and np.isnan(value(frozen, "frequency")) and frozen.quality.item() == 1
+
+
+def test_real_motion_is_read():
+    axes = recorded("biosppy/acc.txt")
+    table = features.acceleration(axes, 100, whole(axes, 100))
+    np.testing.assert_allclose([value(table, f"{axis}_mean") for axis in "xyz"], axes.mean(0), atol=0.01)
+
+
+def nothing(kind, samples, fill):
+    return np.full((samples, 3) if kind is features.acceleration else samples, fill)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, features.acceleration], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("samples", [0, 1, 3, 40, 60 * 64])
+@pytest.mark.parametrize("fill", [np.nan, np.inf, 0.0, 33.3])
+def test_signals_that_hold_nothing_are_nan_and_quiet(kind, samples, fill):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = kind(nothing(kind, samples, fill), 64, MINUTE)
+    assert table.shape == (1, len(table.feature)) and 0 <= table.quality.item() <= 1
+    rests = kind in (features.temperature, features.acceleration) and samples > 1000 and np.isfinite(fill)
+    assert rests or table.isnull().all(), table
+    assert (table.quality.item() == 1) == rests
+
+
+@pytest.mark.parametrize("kind", [*KINDS, features.acceleration], ids=lambda kind: kind.__name__)
+def test_noise_and_low_rates_do_not_break_it(kind):
+    rng = np.random.default_rng(0)
+    for rate in (1, 2, 5, 30, 700):
+        noise = rng.normal(size=nothing(kind, 70 * rate, 0.0).shape)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            table = kind(noise, rate, MINUTE)
+        assert not np.isinf(table).any() and table.unit.values.astype(bool).all()
+        assert table.attrs["notes"] or table.notnull().any()
+
+
+def test_gaps_are_bridged_or_left_out():
+    pulse = nk.ppg_simulate(duration=60, sampling_rate=64, heart_rate=70, random_state=1)
+    clean = features.ppg(pulse, 64, MINUTE)
+    short, long, most = pulse.copy(), pulse.copy(), pulse.copy()
+    short[640:670], long[640:1280], most[640:3500] = np.nan, np.nan, np.nan
+    assert value(features.ppg(short, 64, MINUTE), "heart_rate") == pytest.approx(value(clean, "heart_rate"), abs=0.5)
+    assert features.ppg(short, 64, MINUTE).quality.item() == pytest.approx(clean.quality.item(), abs=0.05)
+    table = features.ppg(long, 64, MINUTE)
+    assert value(table, "heart_rate") == pytest.approx(70, abs=2)
+    assert table.quality.item() == pytest.approx(1 - 10 / 60, abs=0.06)
+    assert features.ppg(most, 64, MINUTE).isnull().all()
+
+
+def test_flat_and_clipped_signals_lose_quality():
+    pulse = nk.ppg_simulate(duration=60, sampling_rate=64, heart_rate=70, random_state=1)
+    flat, clipped = pulse.copy(), pulse.clip(None, np.quantile(pulse, 0.9))
+    flat[1280:2560] = flat[1280]
+    assert features.ppg(flat, 64, MINUTE).quality.item() == pytest.approx(2 / 3, abs=0.06)
+    assert features.ppg(clipped, 64, MINUTE).quality.item() < 0.5
+    moving = np.ones((1920, 3))
+    moving[:960] += np.random.default_rng(0).normal(0, 1, (960, 3))
+    assert features.still(moving, 32, MINUTE)[0] == pytest.approx(0.5)
+
+
+@settings(max_examples=10, deadline=None)
+@given(scale=st.floats(0.01, 100), offset=st.floats(-50, 50))
+def test_rates_do_not_depend_on_scale_and_offset(scale, offset):
+    pulse = nk.ppg_simulate(duration=60, sampling_rate=64, heart_rate=70, random_state=1)
+    plain, scaled = features.ppg(pulse, 64, MINUTE), features.ppg(scale * pulse + offset, 64, MINUTE)
+    factor = np.array([scale if unit == "a.u." else 1 for unit in plain.unit.values])
+    np.testing.assert_allclose(scaled.values, plain.values * factor, rtol=1e-3, atol=1e-3 * max(1, scale))
+
+
+@pytest.mark.parametrize("kind", [*KINDS, features.acceleration], ids=lambda kind: kind.__name__)
+def test_a_window_does_not_depend_on_its_neighbours(kind):
+    rate = 250 if kind in (features.ecg, features.emg) else 32
+    rng = np.random.default_rng(1)
+    beat = np.sin(2 * np.pi * 1.1 * np.arange(200 * rate) / rate) ** 15 + 0.01 * rng.normal(size=200 * rate).cumsum()
+    signal = np.stack([beat, beat[::-1], 0.5 * beat], 1) if kind is features.acceleration else beat
+    places = features.place_windows(200, 60, 30)
+    table = kind(signal, rate, places)
+    for row in range(len(places)):
+        np.testing.assert_allclose(kind(signal, rate, places[row : row + 1]).values[0], table.values[row], rtol=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0, 2000), st.floats(1, 120), st.floats(1, 120))
+def test_windows_fill_the_trial_and_never_leave_it(duration, length, step):
+    places = features.place_windows(duration, length, step)
+    assert (places >= 0).all() and (places <= duration * (1 + 1e-9) + 1e-6).all()
+    assert len(places) == 0 if duration < length * (1 - 1e-9) - 1e-6 else True
+    if len(places):
+        assert places[-1, 1] + step > duration - 1e-6
+
+
+def test_what_is_no_signal_is_refused():
+    with pytest.raises(DatasetError, match="positive seconds"):
+        features.place_windows(60, 0)
+    with pytest.raises(DatasetError, match="needed"):
+        features.eda(np.ones((240, 2)), 4, MINUTE)
+    with pytest.raises(DatasetError, match="positive rate"):
+        features.eda(np.ones(240), 0, MINUTE)
+    with pytest.raises(DatasetError, match="of one length"):
+        features.eda(np.ones(240), 4, np.array([[0, 30], [0, 60]]))
+    with pytest.raises(DatasetError, match="sample, 3"):
+        features.acceleration(np.ones(240), 4, MINUTE)
+
+
+def test_no_window_is_an_empty_table():
+    for kind in (*KINDS, features.acceleration):
+        assert kind(nothing(kind, 640, 0.5), 64, features.place_windows(10)).shape[0] == 0
+
+
+def test_public_functions_are_documented():
+    for name, function in inspect.getmembers(features, inspect.isfunction):
+        if not name.startswith("_") and function.__module__ == features.__name__:
+            assert "Example:" in function.__doc__, name
