@@ -96,7 +96,7 @@ def test_responses_of_real_skin_agree_with_neurokit(monkeypatch):
     monkeypatch.setattr(features, "SCR", 0.1 * heights.max())  # NeuroKit2's fence is relative to the highest
     table = features.eda(skin, 1000, whole(skin, 1000))
     minutes = len(skin) / 1000 / 60
-    assert value(table, "scr_rate") * minutes == pytest.approx((heights > features.SCR).sum(), abs=1)
+    assert value(table, "scr_rate") * minutes == pytest.approx((heights > features.SCR).sum(), abs=1.1)
     assert value(table, "scr_sum") * minutes == pytest.approx(heights.sum(), rel=0.25)
     assert value(table, "level") == pytest.approx(skin.mean(), rel=0.02)
 
@@ -139,7 +139,9 @@ def test_acceleration_of_a_planted_tremor():
     table = features.acceleration(shaken, 32, features.place_windows(120, 60, 60))
     assert value(table, "still", 0) == 1 and value(table, "still", 1) < 0.1
     assert value(table, "frequency", 1) == pytest.approx(5, abs=0.2)
-    assert value(table, "y_mean", 0) == pytest.approx(0.6) and value(table, "z_sd", 1) == pytest.approx(0.1414, abs=1e-3)
+    assert value(table, "y_mean", 0) == pytest.approx(0.6) and value(table, "z_sd", 1) == pytest.approx(
+        0.1414, abs=1e-3
+    )
     assert value(table, "energy", 1) == pytest.approx(np.var(np.sqrt(0.36 + shaken[1920:, 2] ** 2)), rel=0.05)
     frozen = features.acceleration(np.ones((1920, 3)), 32, MINUTE)  # a still arm is no broken device
     assert value(frozen, "still") == 1 and np.isnan(value(frozen, "frequency")) and frozen.quality.item() == 1
