@@ -108,7 +108,7 @@ def load(root, recipe="all24", conditions="five", window=60.0, step=30.0, missin
         Traceback (most recent call last):
         mpcl.data.contract.DatasetError: no/such/folder: there is no such folder; give the one that holds S2/S2.pkl
     """
-    base = recipe.removesuffix("-sharp")
+    base = str(recipe).removesuffix("-sharp")
     for given, known in ((base, RECIPES), (conditions, CONDITIONS), (missing, ("drop", *labels.IMPUTATIONS))):
         if given not in known:
             raise DatasetError(f"unknown choice {given!r}; choose {', '.join(known)}", "wesad")
@@ -402,9 +402,12 @@ def _signals(path, name, order):
         present = {key.upper(): signal[device].pop(key) for key in list(signal[device])}
         known = {channel.key: modality for modality, channel in CHANNELS.items() if channel.device == device}
         if set(present) - set(known):
-            raise DatasetError(f"unknown {device} channel {', '.join(set(present) - set(known))}; download again", path)
+            raise DatasetError(
+                f"unknown {device} channel {', '.join(sorted(set(present) - set(known)))}; download again", path
+            )
         notes += [
-            f"{name}: no {device} {key} in the pickle: {known[key]} is missing" for key in set(known) - set(present)
+            f"{name}: no {device} {key} in the pickle: {known[key]} is missing"
+            for key in sorted(set(known) - set(present))
         ]
         for key in sorted(present):
             cut[known[key]] = _cut(present.pop(key), known[key], len(label) / LABEL_RATE, trials, path)
@@ -414,7 +417,7 @@ def _signals(path, name, order):
 def _cut(values, modality, duration, trials, path):
     """The trials of one channel, after its shape, kind and rate were checked."""
     rate, axes = CHANNELS[modality].rate, 3 if modality.endswith("acc") else 1
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+    if not isinstance(values, np.ndarray) or not values.ndim or values.dtype.kind not in "fiu":
         raise DatasetError(f"{modality} holds no numbers; download the file again", path)
     if values.size != len(values) * axes or values.shape[1:] not in ((axes,), ()):
         raise DatasetError(f"{modality} has the shape {values.shape}, not (sample, {axes}); download again", path)
