@@ -1,9 +1,8 @@
 """Associative memory: the energy of a state and the retrieval that lowers it.
 
-A modern Hopfield network (Ramsauer et al. 2021, *Hopfield Networks is All You Need*) stores
-patterns X = (x_1 .. x_N) and retrieves from a query xi by one attention step. The inverse
-temperature beta sets the scale: a small one returns the mean of many patterns, a large one the
-nearest pattern. Nothing is scaled in secret: where attention divides by sqrt(D), say so in beta.
+A modern Hopfield network (Ramsauer et al. 2021, *Hopfield Networks is All You Need*) stores patterns X = (x_1 .. x_N)
+and retrieves from a query xi by an attention step. A small inverse temperature beta returns the mean of many patterns,
+a large one the nearest. Nothing is scaled in secret: where attention divides by sqrt(D), say so in beta.
 """
 
 import torch
@@ -11,19 +10,15 @@ import torch.nn.functional as F
 
 
 def energy(query, memory, beta, mask=None):
-    """The energy of each query, which no retrieval step that returns patterns can raise.
+    """The energy of each query (..., Q), which no retrieval step that returns patterns can raise; never negative.
 
     E = -lse(beta, X xi) + xi xi / 2 + log(N) / beta + max |x|^2 / 2 (Ramsauer et al. 2021, eq. 2).
 
     Args:
         query: states xi (..., Q, D).
         memory: stored patterns X (..., N, D).
-        beta: inverse temperature > 0, a number, or (S,) for several at once.
+        beta: inverse temperature > 0, a number; or several (S,), for a result (S, ..., Q).
         mask: bool (..., N), True where a pattern may be retrieved (at least one); all by default.
-
-    Returns:
-        Tensor (..., Q), or (S, ..., Q) if ``beta`` is one-dimensional; never negative.
-
     Example:
         >>> energy(torch.tensor([[1.0, 0.0]]), torch.eye(2), beta=100.0)
         tensor([0.0069])
@@ -38,23 +33,19 @@ def energy(query, memory, beta, mask=None):
 
 
 def retrieve(query, memory, beta, values=None, mask=None, steps=1):
-    """What the memory associates with each query: softmax(beta xi X^T) V (Ramsauer et al. 2021, eq. 3).
+    """What the memory associates with each query (..., Q, E): softmax(beta xi X^T) V (Ramsauer et al. 2021, eq. 3).
 
-    One fused attention call serves all queries and scales; it never holds the (Q, N) matrix. Under
-    :func:`torch.func.vmap` select ``torch.nn.attention.SDPBackend.MATH``: the fused kernel has no batching rule.
+    One fused call serves all queries and scales and never holds the (Q, N) matrix. Under :func:`torch.func.vmap`
+    choose ``torch.nn.attention.SDPBackend.MATH``, because the fused kernel has no batching rule.
 
     Args:
         query: states xi (..., Q, D); leading dimensions that ``memory`` lacks are more queries of it.
         memory: stored patterns X (..., N, D).
-        beta: inverse temperature >= 0, a number, or (S,) for several scales in one call.
+        beta: inverse temperature >= 0, a number; or several (S,), for a result (S, ..., Q, E).
         values: what each pattern returns (..., N, E), the patterns by default; the identity gives the weights.
         mask: bool (..., N), True where a pattern may be retrieved; all by default. What stands in the others,
             NaN included, has no effect; a query with nothing to retrieve gets zeros.
         steps: number of updates; all but the last return patterns.
-
-    Returns:
-        Tensor (..., Q, E), or (S, ..., Q, E) if ``beta`` is one-dimensional.
-
     Example:
         >>> retrieve(torch.tensor([[2.0, 0.0]]), torch.eye(2), beta=torch.tensor([0.0, 100.0])).tolist()
         [[[0.5, 0.5]], [[1.0, 0.0]]]
