@@ -195,6 +195,8 @@ def clean(nb):
             data.pop("application/vnd.jupyter.widget-view+json", None)
             for kind in {"text/html", "text/plain", "image/svg+xml"} & data.keys():
                 data[kind] = _renumber(data[kind], seen)
+            if "text" in output:
+                output["text"] = _renumber(output["text"], seen)
     return nb
 
 

@@ -235,8 +235,8 @@ def render(staged, html, root=ROOT):
     log = COLOUR.sub("", done.stdout + done.stderr)
     write(work.with_suffix(".log"), log)
     if done.returncode:
-        told = [line.replace(f"{staged}{os.sep}", "") for line in log.splitlines()
-                if re.search(r"\b(WARNING|ERROR|CRITICAL)\b|Error:", line)]
+        found = re.findall(r"(?m)^.*(?:\b(?:WARNING|ERROR|CRITICAL)\b|Error:).*(?:(?<=raised:)\n.*)?$", log)
+        told = [line.replace(f"{staged}{os.sep}", "") for line in found]
         raise BookError("\n".join(["the book has warnings or errors:", *(told or log.splitlines()[-20:])]))
     shutil.rmtree(html, ignore_errors=True)
     (work / "_build" / "html").rename(html)

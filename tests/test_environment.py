@@ -1,0 +1,65 @@
+"""pyproject.toml, requirements.lock and environment.yml tell one story, and a wheel holds the whole package."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import version
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from mpcl import __version__
+from mpcl.freshness import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TEXT = (ROOT / "requirements.lock").read_text()
+LOCK = {canonicalize_name(name): pin for name, pin in re.findall(r"(?m)^([A-Za-z0-9._-]+)==(\S+)", TEXT)}
+WANTED = [Requirement(text) for text in [*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), [])]]
+
+
+@pytest.mark.parametrize("wanted", WANTED, ids=lambda wanted: wanted.name)
+def test_lock_holds_what_pyproject_asks(wanted):
+    pin = LOCK.get(canonicalize_name(wanted.name))
+    assert pin and pin in wanted.specifier, f"requirements.lock has {wanted.name} {pin}: run `make lock`"
+    assert Version(version(wanted.name)).public == pin, "installed is not what is locked: run `make .venv/.installed`"
+
+
+def test_lock_can_be_installed_anywhere():
+    assert "+" not in "".join(LOCK.values()), "a local suffix such as +cpu exists on one machine only"
+    lines = [line for line in TEXT.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    assert len(lines) == len(LOCK), "every line is an exact pin: no index, no path, no hash"
+
+
+def test_environment_yml_uses_the_lock():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, pip, inner = environment["dependencies"]
+    assert pip == "pip" and inner == {"pip": ["-r requirements.lock", "-e ."]}
+    assert python.removeprefix("python=") in Requirement(f"python{PROJECT['requires-python']}").specifier
+
+
+def test_citation_and_package_have_one_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"] == __version__
+    assert citation["license"] == PROJECT["license"] == "BSD-3-Clause"
+
+
+def test_a_wheel_holds_every_module(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    shutil.copytree(ROOT / "mpcl", source / "mpcl", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    (source / "README.md").write_text("The book's package.\n")
+    setuptools = pytest.importorskip("setuptools", minversion="77", reason="this setuptools builds no such project")
+    assert setuptools
+    code = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=source, check=True, capture_output=True)
+    wheel, = tmp_path.glob("*.whl")
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
+    assert held == {path.relative_to(ROOT).as_posix() for path in (ROOT / "mpcl").rglob("*.py")}
