@@ -64,5 +64,5 @@ def cooccurrence_loss(weights, cooccurrence, row_weight):
         >>> cooccurrence_loss(swap[None], swap, torch.ones(1))
         tensor(0.)
     """
-    mean = torch.einsum("b,bce->ce", row_weight, weights)
-    return F.kl_div(mean.clamp_min(1e-12).log(), cooccurrence, reduction="none").sum(-1).mean()
+    mean = torch.einsum("b,bce->ce", row_weight, weights).clamp_min(1e-12)
+    return (torch.xlogy(cooccurrence, cooccurrence) - cooccurrence * mean.log()).sum(-1).mean()

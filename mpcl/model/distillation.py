@@ -29,7 +29,7 @@ def relation_loss(log_relations, present, teachers=(0, 1), stop_gradient=True):
         tensor([0.5108])
     """
     teacher = log_relations.detach() if stop_gradient else log_relations
-    divergence = F.kl_div(log_relations.flip(1), teacher, reduction="none", log_target=True).sum(-1)  # (batch, teacher)
+    divergence = (teacher.exp() * (teacher - log_relations.flip(1))).sum(-1)  # (batch, teacher)
     return sum(divergence[:, branch] for branch in teachers) * present.all(1)
 
 

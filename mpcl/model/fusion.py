@@ -36,7 +36,7 @@ class ModalityTokens(nn.Module):
         self.missing = nn.Parameter(torch.randn(count, width, generator=generator))
 
     def forward(self, x, present):
-        """Tokens (B, branch, slot, D), and which are measured, of all features x (B, F) and whether ``present`` (B, M)."""
+        """Tokens (B, branch, slot, D), and which were measured, of all features x (B, F) and ``present`` (B, M)."""
         x = torch.where(present.index_select(1, self.modality), x, 0.0)
         parts = zip(x.split(self.features, 1), self.weights, strict=True)
         tokens = torch.stack([part @ weight for part, weight in parts], 1)  # (batch, modality, width)

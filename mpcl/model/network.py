@@ -252,7 +252,7 @@ class MPCL(nn.Module):
         """
         config, weight = self.config, target.new_ones(len(target)) if weight is None else weight
         weight = weight / weight.sum().clamp_min(1e-12)
-        terms = {"kl": weight @ F.kl_div(F.log_softmax(output.logits, -1), target, reduction="none").sum(-1)}
+        terms = {"kl": weight @ (torch.xlogy(target, target) - target * F.log_softmax(output.logits, -1)).sum(-1)}
         if config.prototypes:
             terms["prototypes"] = weight @ prototype_loss(output.branches, target, output.present)
         if config.distillation:

@@ -60,5 +60,6 @@ def prototype_loss(log_distribution, target, present):
         >>> prototype_loss(torch.zeros(1, 2, 1), torch.ones(1, 1), torch.ones(1, 2, dtype=torch.bool))
         tensor([0.])
     """
-    divergence = F.kl_div(log_distribution, target[:, None], reduction="none").sum(-1)  # (batch, branch)
+    target = target[:, None]
+    divergence = (torch.xlogy(target, target) - target * log_distribution).sum(-1)  # (batch, branch)
     return (divergence * present).sum(1) / present.sum(1).clamp_min(1)
