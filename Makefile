@@ -1,5 +1,6 @@
 # make            install into .venv, run every chapter, render the book: _build/html/index.html
 # make test       install into .venv, run all tests, the notebooks against their committed outputs among them
+# make test-cpu   the notebooks against their outputs once more, computing as an older processor would
 # make refresh    run the chapters whose committed outputs are stale, and write the new outputs into book/
 # make lock       renew requirements.lock from pyproject.toml
 # make clean      delete what was built and run (not .venv)
@@ -22,7 +23,7 @@ export IPYTHONDIR := $(abspath $(VENV))/ipython
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport MPLBACKEND PYTHONPATH PYTHONHOME
 
-.PHONY: book test refresh lock clean
+.PHONY: book test test-cpu refresh lock clean
 .DEFAULT_GOAL := book
 
 book: $(STAMP)
@@ -30,6 +31,9 @@ book: $(STAMP)
 
 test: $(STAMP)
 	@$(PY) -m pytest
+
+test-cpu: $(STAMP)
+	@ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE ONEDNN_MAX_CPU_ISA=SSE41 $(PY) -m pytest book
 
 refresh: $(STAMP)
 	@$(PY) -m mpcl.notebooks refresh -j $(JOBS)
@@ -40,14 +44,14 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "Python cannot make a virtual environment; install its venv module (Debian: apt-get install python3-venv)"; exit 1; }
 	@echo "Installing the locked packages into $(VENV) (minutes, and about 2 GB, the first time)"
-	@$(if $(TORCH_INDEX),$(PY) -m pip install -q --index-url $(TORCH_INDEX) --no-deps $$(grep '^torch==' requirements.lock))
-	@$(PY) -m pip install -q -r requirements.lock
-	@$(PY) -m pip install -q --no-deps -e .
+	@$(if $(TORCH_INDEX),$(PY) -m pip install -qq --index-url $(TORCH_INDEX) --no-deps $$(grep '^torch==' requirements.lock))
+	@$(PY) -m pip install -qq -r requirements.lock
+	@$(PY) -m pip install -qq --no-deps -e .
 	@touch $@
 
 # pip-compile writes the local suffix of a CPU build, which no other machine could install
 lock: $(STAMP)
-	$(PY) -m pip install -q pip-tools
+	$(PY) -m pip install -qq pip-tools
 	$(PY) -m piptools compile -q --upgrade --all-extras --strip-extras --no-emit-find-links --no-emit-index-url \
 	  --no-emit-trusted-host --no-header -o requirements.lock pyproject.toml
 	sed 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.lock > requirements.lock.part && mv requirements.lock.part requirements.lock
