@@ -100,7 +100,7 @@ class MPCLConfig:
             f"emotions must be two or more different ones, not {emotions}": 1 < len(set(emotions)) == len(emotions),
             f"valence must be -1, 0 or 1 an emotion, not {valence}": valued and len(valence) == len(emotions),
             f"width, prototypes_per_emotion, memories and features must be whole and positive, not {whole}": counted,
-            f"width must be even, not {self.width}": not counted or self.width % 2 == 0,
+            f"width must be even, not {self.width}": self.width in range(2, 1 << 20, 2),
             f"temperatures and betas must be positive, not {positive}": all(0 < one < np.inf for one in positive),
             f"dropout and input_dropout must be from 0 to below 1, not {shares}": all(0 <= one < 1 for one in shares),
             f"w_... must be 0 or positive, not {weights}": all(0 <= one < np.inf for one in weights),
