@@ -92,7 +92,7 @@ def run_evaluate(options):
         raise ParameterError("--seeds must be at least 1")
     dataset = load(options.dataset, options)
     print(contract.summary(dataset))
-    changes = {"normalisation": options.normalisation} | ({"epochs": options.epochs} if options.epochs else {})
+    changes = {"normalisation": options.normalisation} | ({} if options.epochs is None else {"epochs": options.epochs})
     settings = replace(PROFILES["full"].settings, **changes)
     methods = options.methods[0] if options.methods[0] in ("all", "floors") else options.methods
     scored = results.evaluate(dataset, methods, options.protocol, range(options.seeds), settings, options.device,

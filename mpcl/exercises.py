@@ -24,6 +24,6 @@ def verdict(check, *answers):
     except NotImplementedError:
         print("Not yet: write your answer in place of `raise NotImplementedError`")
     except Exception as error:  # whatever a first attempt may raise
-        print(f"Not yet: {error or type(error).__name__}")
+        print(f"Not yet: {str(error) or type(error).__name__}")
     else:
         print("Passed.")

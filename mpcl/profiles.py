@@ -32,8 +32,8 @@ class Profile:
 
 
 PROFILES = {
-    "quick": Profile(Settings(epochs=6, batch=64), seeds=1, methods=("mpcl",)),
-    "full": Profile(Settings(epochs=20, batch=64), seeds=10, methods="all"),
+    "quick": Profile(Settings(epochs=10), seeds=1, methods=("mpcl",)),
+    "full": Profile(Settings(epochs=20), seeds=10, methods="all"),
 }
 
 

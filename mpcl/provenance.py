@@ -1,6 +1,5 @@
 """What made a number: code, commit, versions and device."""
 
-import ast
 import hashlib
 import platform
 import subprocess
@@ -8,6 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+
+from mpcl.freshness import syntax
 
 PACKAGE = Path(__file__).resolve().parent
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "xarray", "neurokit2")
@@ -26,28 +27,6 @@ def code_fingerprint(paths):
     for path in sorted(map(Path, paths)):
         digest.update(path.stem.encode() + syntax(path.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()[:16]
-
-
-def syntax(source):
-    """The syntax tree of Python source as text, without positions, comments and docstrings.
-
-    Args:
-        source: str of Python code.
-
-    Returns:
-        str, equal for two sources that do the same in the same words.
-
-    Example:
-        >>> syntax("def f():\\n    'Says something.'\\n    return 1  # one") == syntax("def f(): return 1")
-        True
-    """
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        documented = isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if documented and ast.get_docstring(node, clean=False) is not None:
-            node.body = body[1:] or [ast.Pass()]
-    return ast.dump(tree)
 
 
 def model_code():

@@ -450,6 +450,9 @@ def cohort(participants=24, clips=16, windows=5, seed=0, epsilon=None):
         f"seed={seed}, epsilon={epsilon})",
         "contract_version": CONTRACT_VERSION,
         "cohort_seed": int(seed),
+        "label_recipe": "plain" if epsilon is None else f"sharp ({epsilon:g})",
+        "conditions": "all",
+        "features": "simulated",
     }
     for name in dataset.data_vars:
         dataset[name].encoding = {"zlib": True, "complevel": 5, "shuffle": True}

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+import xarray as xr
+import yaml
+
+from mpcl.data import catalogue, contract, simulated
+from mpcl.data.catalogue import open_dataset
+from mpcl.data.contract import DatasetError
+
+
+def test_the_embedded_cohort_is_the_default_cohort(monkeypatch):
+    embedded = open_dataset("simulated")
+    monkeypatch.setattr(catalogue, "EMBEDDED", Path("not there"))  # as when installed from a wheel
+    xr.testing.assert_allclose(open_dataset("simulated"), embedded)
+
+
+def test_options_and_files(cohort, tmp_path):
+    xr.testing.assert_identical(open_dataset("simulated", participants=5, clips=6, windows=2, seed=7), cohort)
+    path = contract.write(cohort, tmp_path / "mine.nc")
+    xr.testing.assert_equal(open_dataset(str(path)), cohort)
+    xr.testing.assert_equal(open_dataset(path), cohort)
+
+
+@pytest.mark.parametrize(("arguments", "options", "sentence"), [
+    (("dmer2",), {}, "unknown data set 'dmer2'; choose simulated, wesad, or give the path of a contract file"),
+    (("wesad",), {}, "wesad needs the folder"),
+    (("simulated", "/data"), {}, "needs no folder"),
+    (("simulated",), {"people": 3}, "unknown option 'people'; choose from participants, clips"),
+    (("nothing.nc",), {}, "nothing.nc: there is no such file"),
+    (("nothing.nc",), {"seed": 1}, "takes no options"),
+])
+def test_what_cannot_be_opened_is_said_in_one_sentence(arguments, options, sentence):
+    with pytest.raises(DatasetError, match=sentence) as caught:
+        open_dataset(*arguments, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_catalogue_file_knows_every_data_set():
+    entries = yaml.safe_load((catalogue.EMBEDDED.parent / "catalogue.yml").read_text())
+    assert set(catalogue.NAMES) <= set(entries)
+    assert all({"title", "licence", "citation", "access"} <= set(entry) for entry in entries.values())
+    assert (catalogue.EMBEDDED.parent / entries["simulated"]["files"][0]) == catalogue.EMBEDDED
+    assert simulated.cohort(participants=1, clips=1, windows=1).attrs["licence"] == entries["simulated"]["licence"]

@@ -1,0 +1,73 @@
+"""Figures show what they are given: what is drawn is read back from the axes."""
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from mpcl import figures
+from mpcl.data.contract import missing
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture
+def axes():
+    with figures.canvas() as (figure, axes):
+        yield axes
+    plt.close(figure)
+
+
+def test_bars_are_the_shares_and_their_colour_the_valence(axes):
+    figures.label_distribution(axes, [0.5, 0.3, 0.2], ["happy", "sad", "calm"], [1, -1, 0])
+    assert [bar.get_width() for bar in axes.patches] == [0.5, 0.3, 0.2]
+    colours = [matplotlib.colors.to_hex(bar.get_facecolor()).upper() for bar in axes.patches]
+    assert colours == [figures.VALENCE[1], figures.VALENCE[-1], figures.VALENCE[0]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["happy", "sad", "calm"]
+    assert axes.yaxis_inverted()  # the first emotion on top
+
+
+def test_a_recording_shows_each_window_once(axes, cohort):
+    feature = str(cohort["eda_feature"].values[0])
+    figures.recording(axes, cohort, "P02", "eda", feature)
+    drawn = np.concatenate([line.get_ydata() for line in axes.lines])
+    own = cohort.isel(window=np.flatnonzero(cohort.participant.values == "P02"))
+    np.testing.assert_allclose(np.sort(drawn), np.sort(own["eda"].values[:, 0]))
+    assert feature in axes.get_ylabel()
+
+
+def test_presence_is_a_percentage(axes, cohort):
+    figures.presence(axes, missing(cohort))
+    np.testing.assert_allclose([bar.get_width() for bar in axes.patches], missing(cohort).mean("window") * 100)
+
+
+def test_learning_curves_show_the_mean_over_replicas(axes):
+    log = xr.DataArray([[[4.0], [2.0]], [[2.0], [0.0]]], dims=("replica", "epoch", "term"),
+                       coords={"epoch": [1, 2], "term": ["kl"]})
+    figures.learning_curve(axes, log, "kl")
+    assert axes.lines[0].get_ydata().tolist() == [3.0, 1.0] and axes.get_title(loc="left") == "kl"
+
+
+def test_scores_stand_at_their_means_with_their_intervals(axes):
+    bounds = xr.DataArray([[[0.3, 0.2, 0.4]], [[0.1, 0.05, 0.2]]], dims=("method", "metric", "bound"),
+                          coords={"method": ["mean_label", "mpcl"], "metric": ["kl"], "better": ("metric", ["lower"]),
+                                  "bound": ["mean", "lower", "upper"]})
+    figures.scores(axes, bounds, "kl")
+    lines, dots = axes.collections
+    assert [segment[:, 0].tolist() for segment in lines.get_segments()] == [[0.2, 0.4], [0.05, 0.2]]
+    assert dots.get_offsets()[:, 0].tolist() == [0.3, 0.1] and "lower is better" in axes.get_xlabel()
+
+
+def test_participants_are_paired_and_ordered_by_the_floor(axes):
+    frame = pd.DataFrame({"mean_label": [0.3, 0.1], "mpcl": [0.2, 0.15]}, index=["P1", "P2"])
+    figures.participants(axes, frame, "mpcl", "mean_label", "kl")
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["P2", "P1"]
+    assert [dots.get_offsets()[:, 1].tolist() for dots in axes.collections[1:]] == [[0.1, 0.3], [0.15, 0.2]]
+
+
+def test_a_matrix_keeps_its_values_and_names(axes):
+    figures.matrix(axes, np.array([[1.0, -0.5], [-0.5, 1.0]]), ["happy", "sad"], "correlation")
+    assert axes.collections[0].get_array().reshape(2, 2)[0, 1] == -0.5
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["happy", "sad"]

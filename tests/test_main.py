@@ -1,0 +1,72 @@
+"""The command line: it does the job, and bad input is one line on standard error."""
+
+import subprocess
+import sys
+
+import pytest
+
+from mpcl.__main__ import main
+from mpcl.data import contract
+
+
+@pytest.fixture(scope="module")
+def study(cohort, tmp_path_factory):
+    return contract.write(cohort, tmp_path_factory.mktemp("study") / "study.nc")
+
+
+def test_inspect_evaluate_and_table(study, tmp_path, capsys):
+    out = tmp_path / "results.nc"
+    assert main(["inspect", str(study)]) == 0
+    assert "5 participants" in capsys.readouterr().out
+    evaluate = ["evaluate", "--dataset", str(study), "--methods", "mpcl", "--seeds", "2", "--epochs", "1",
+                "--device", "cpu", "--out", str(out)]
+    assert main(evaluate) == 0
+    first = capsys.readouterr().out
+    assert "mean_label" in first and "mpcl" in first and "2 seeds" in first
+    assert main(["table", str(out), "--level", "trial"]) == 0
+    assert "trial level" in capsys.readouterr().out
+    assert main(["table", str(out), "--participants", "kl"]) == 0
+    assert "P05" in capsys.readouterr().out
+    before = out.read_bytes()
+    assert main(evaluate) == 0  # everything is there already
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize(("words", "sentence"), [
+    (["inspect", "nothing.nc"], "nothing.nc: there is no such file"),
+    (["inspect", "wesda"], "unknown data set 'wesda'; choose simulated, wesad"),
+    (["inspect", "wesad"], "wesad needs the folder of its official files"),
+    (["inspect", "wesad", "--root", "/nowhere/WESAD"], "/nowhere/WESAD"),
+    (["inspect", "simulated", "--recipe", "all24"], "unknown option 'recipe'"),
+    (["evaluate", "--methods", "mcpl", "--out", "r.nc"], "unknown method 'mcpl'"),
+    (["evaluate", "--protocol", "windows", "--out", "r.nc"], "unknown protocol 'windows'"),
+    (["evaluate", "--seeds", "0", "--out", "r.nc"], "--seeds must be at least 1"),
+    (["evaluate", "--epochs", "0", "--out", "r.nc"], "epochs must be at least 1"),
+    (["evaluate", "--device", "gpu", "--out", "r.nc"], "unknown device 'gpu'"),
+    (["evaluate", "--normalisation", "none", "--out", "r.nc"], "normalisation must be"),
+    (["evaluate", "--out", "."], "is a folder"),
+    (["table", "nothing.nc"], "nothing.nc: there is no such file"),
+])
+def test_bad_input_is_one_line(words, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert sentence in captured.err and captured.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_command_is_one_line_and_no_traceback():
+    ran = subprocess.run([sys.executable, "-m", "mpcl", "evalute"], capture_output=True, text=True)
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1 and "evalute" in ran.stderr
+
+
+def test_a_results_file_is_not_a_data_set(study, tmp_path, capsys):
+    assert main(["table", str(study)]) == 2
+    assert "this is no results file" in capsys.readouterr().err
+
+
+def test_an_invalid_study_says_all_that_is_wrong_in_one_line(cohort, tmp_path, capsys):
+    path = contract.write_netcdf(cohort.drop_vars(["distribution", "eda_unit"]), tmp_path / "bad.nc")
+    assert main(["inspect", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "2 violations" in error and "eda_unit" in error and "distribution" in error

@@ -1,0 +1,24 @@
+import torch
+
+from mpcl.provenance import code_fingerprint, model_code, versions
+
+SOURCE = '''
+def total(values):
+    """Add up."""
+    return sum(values)  # all of them
+'''
+
+
+def test_only_what_runs_counts(tmp_path):
+    def mark(source):
+        path = tmp_path / "module.py"
+        path.write_text(source)
+        return code_fingerprint([path])
+
+    assert mark(SOURCE) == mark(SOURCE.replace("Add up.", "Say it otherwise.").replace("  # all of them", ""))
+    assert mark(SOURCE) != mark(SOURCE.replace("sum", "max"))
+
+
+def test_model_code_and_versions_are_there():
+    assert len(model_code()) == 16 and model_code() == model_code()
+    assert versions()["torch"] == torch.__version__.split("+")[0]
