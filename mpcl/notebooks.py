@@ -236,7 +236,8 @@ def render(staged, html, root=ROOT):
     write(work.with_suffix(".log"), log)
     if done.returncode:
         found = re.findall(r"(?m)^.*(?:\b(?:WARNING|ERROR|CRITICAL)\b|Error:).*(?:(?<=raised:)\n.*)?$", log)
-        told = [line.replace(f"{staged}{os.sep}", "") for line in found]
+        told = [re.sub(r"\.ipynb:(\d+)(\d{4}):", r".ipynb, cell \1:", line.replace(f"{staged}{os.sep}", ""))
+                for line in found]
         raise BookError("\n".join(["the book has warnings or errors:", *(told or log.splitlines()[-20:])]))
     shutil.rmtree(html, ignore_errors=True)
     (work / "_build" / "html").rename(html)
