@@ -14,6 +14,10 @@ VALENCE = {1: "#E69F00", 0: "#999999", -1: "#0072B2"}
 BRANCH = {"physiological": "#009E73", "behavioural": "#CC79A7"}
 INK, PALE = "#222222", "#BBBBBB"
 FLOOR, MODEL = "#999999", "#D55E00"
+SHADES = {  # of conditions: warm where pleasant, blue where not, green at rest; others take what is left
+    "positive": "#F8E0B0", "negative": "#B5D5EA", "mixed": "#E3CFE8", "neutral": "#E4E4E4",
+    "baseline": "#E4E4E4", "stress": "#B5D5EA", "amusement": "#F8E0B0", "meditation1": "#BFE3D0", "meditation2": "#DDF1E6",
+}
 RC = {
     "figure.dpi": 110, "savefig.facecolor": "white", "figure.facecolor": "white", "axes.titlesize": 11,
     "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": 9.5, "xtick.labelsize": 8.5,
@@ -112,14 +116,14 @@ def recording(axes, dataset, participant, modality, feature):
     values = own[modality].sel({f"{modality}_feature": feature})
     unit = str(values[f"{modality}_unit"].values)
     conditions = list(dict.fromkeys(own.condition.values.tolist()))
-    shades = dict(zip(conditions, sns.color_palette("pastel", len(conditions)), strict=True))
+    shades = dict(zip(conditions, sns.color_palette("pastel", len(conditions)), strict=True)) | SHADES
     middle = (own.start + own.stop) / 120  # minutes
     for trial in dict.fromkeys(own.trial.values.tolist()):
         rows = np.flatnonzero(own.trial.values == trial)
         begin, end = own.start.values[rows].min() / 60, own.stop.values[rows].max() / 60
-        axes.axvspan(begin, end, color=shades[own.condition.values[rows[0]]], alpha=0.55, linewidth=0)
+        axes.axvspan(begin, end, color=shades[own.condition.values[rows[0]]], linewidth=0)
         axes.plot(middle[rows], values[rows], color=BRANCH[dataset[modality].attrs["branch"]], marker=".", markersize=4)
-    handles = [plt.Rectangle((0, 0), 1, 1, color=shades[name], alpha=0.55) for name in conditions]
+    handles = [plt.Rectangle((0, 0), 1, 1, color=shades[name]) for name in conditions]
     axes.legend(handles, conditions, ncols=len(conditions), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
     axes.set_ylabel(f"{feature}\n({unit})")
     return axes

@@ -90,7 +90,7 @@ def test_tables_hold_the_scores_and_never_lack_floors(scored):
     frame = results.table(scored)
     assert frame.index.tolist() == [*FLOORS, "mpcl"] and frame.columns[0] == "chebyshev ↓"
     best = bounds.sel({"method": "mpcl", "metric": "chebyshev", "bound": "mean"}).item()
-    assert frame.iloc[3, 0].startswith(f"{best:.4f} [")
+    assert frame.iloc[3, 0].startswith(f"{best:.4f} "[1:])
     difference = results.differences(scored).sel({"method": "mean_label", "metric": "kl", "bound": "mean"}).item()
     people = results.by_participant(scored).sel(metric="kl")
     expected = (people.sel({"method": "mean_label"}) - people.sel({"method": "mpcl"})).mean().item()
