@@ -82,8 +82,7 @@ class MultiScaleMemory(nn.Module):
         found = retrieve(query, keys, beta, values, mask)  # (scale, batch, branch, slot, width)
         found = torch.einsum("sbktd,bkts->bktd", found, gate.softmax(-1)) if self.gates else found[0]
         tokens = F.layer_norm(tokens + found * dropout, (width,))
-        names = torch.eye(learned + present.shape[-1], dtype=keys.dtype, device=keys.device)
-        return tokens, retrieve(query, keys, beta, names, mask) if explain else None
+        return tokens, retrieve(query, keys, beta, torch.eye(keys.shape[2]).to(keys), mask) if explain else None
 
 
 class BranchSummary(nn.Module):
