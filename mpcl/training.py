@@ -152,7 +152,7 @@ def _fit_one(config, training, fold, seed, settings, device, bar):
     target = torch.as_tensor(training.distribution.values, dtype=getattr(torch, settings.precision), device=device)
     model = MPCL.from_dataset(training, _generator(*key, 0), **vars(config)).to(device, target.dtype)
     steps = max(1, round(training.sizes["window"] / settings.batch))
-    optimiser = torch.optim.AdamW(parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
+    optimiser = torch.optim.AdamW(parameter_groups(model, settings.weight_decay), settings.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.epochs * steps)
     trials = np.unique(training.trial.values.astype(str), return_inverse=True)[1]
     log = []
