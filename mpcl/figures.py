@@ -16,7 +16,8 @@ INK, PALE = "#222222", "#BBBBBB"
 FLOOR, MODEL = "#999999", "#D55E00"
 SHADES = {  # of conditions: warm where pleasant, blue where not, green at rest; others take what is left
     "positive": "#F8E0B0", "negative": "#B5D5EA", "mixed": "#E3CFE8", "neutral": "#E4E4E4",
-    "baseline": "#E4E4E4", "stress": "#B5D5EA", "amusement": "#F8E0B0", "meditation1": "#BFE3D0", "meditation2": "#DDF1E6",
+    "baseline": "#E4E4E4", "stress": "#B5D5EA", "amusement": "#F8E0B0",
+    "meditation1": "#BFE3D0", "meditation2": "#DDF1E6",
 }
 RC = {
     "figure.dpi": 110, "savefig.facecolor": "white", "figure.facecolor": "white", "axes.titlesize": 11,
@@ -125,7 +126,7 @@ def recording(axes, dataset, participant, modality, feature):
         axes.plot(middle[rows], values[rows], color=BRANCH[dataset[modality].attrs["branch"]], marker=".", markersize=4)
     handles = [plt.Rectangle((0, 0), 1, 1, color=shades[name]) for name in conditions]
     axes.legend(handles, conditions, ncols=len(conditions), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
-    axes.set_ylabel(f"{feature}\n({unit})")
+    axes.set_ylabel(f"{modality}\n{feature} ({unit})")
     return axes
 
 
