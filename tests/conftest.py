@@ -2,12 +2,16 @@
 
 import os
 
+import hypothesis
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("PYTHONHASHSEED", "0")
 os.environ.pop("MPLBACKEND", None)  # kernels inherit it, and figures must go into the notebook
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+
+hypothesis.settings.register_profile("book", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("book")
 
 UNCOMPARED = ("stderr", "image/svg+xml")  # drawings are compared by their text/plain, as image/png is
 MACHINE = "provenance"  # cells with this tag print versions and the device: nbval does not compare them

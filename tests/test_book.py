@@ -53,7 +53,6 @@ class Visit:
         self.page.on("console", lambda message: message.type == "error" and self.complain(message.text))
         self.page.on("pageerror", lambda error: self.complain(str(error)))
         self.page.goto(address)
-        self.page.evaluate("() => window.MathJax?.startup?.promise")
 
     def complain(self, text):
         if not any(known in text for known in HARMLESS):
@@ -82,6 +81,7 @@ class Visit:
 def test_page(html, browser, name, size):
     with Visit(browser, (html / f"{name}.html").as_uri(), size) as visit:
         page = visit.page
+        page.evaluate("() => window.MathJax?.startup?.promise")
         assert page.locator(".bd-article h1").count() == 1
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
