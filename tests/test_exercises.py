@@ -23,7 +23,8 @@ def test_stubs_fail_and_solutions_pass(path):
     tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
     order = [tag for tag in tags if tag in ("exercise", "check", "solution")]
     assert len(order) >= 9 and order == ["exercise", "check", "solution"] * (len(order) // 3)
-    for stub, check, solution in zip(*(tagged(notebook, tag) for tag in ("exercise", "check", "solution")), strict=True):
+    cells = [tagged(notebook, tag) for tag in ("exercise", "check", "solution")]
+    for stub, check, solution in zip(*cells, strict=True):
         assert "raise NotImplementedError" in stub.source and "assert" in check.source
         said = ["".join(output.get("text", "") for output in cell.outputs) for cell in (check, solution)]
         assert said[0].startswith("Not yet:") and said[1] == "Passed.\n", stub.source
