@@ -132,9 +132,12 @@ def fit(config, dataset, folds, seeds, settings=None, device="auto", progress=Fa
 
     Raises:
         TrainingError: if a loss is no longer finite, naming fold, seed, epoch and term.
+        ParameterError: if the device is not there, or lacks the precision.
         DatasetError: if a fold names unknown participants or holds nobody out.
     """
     settings, device = settings or Settings(), device_of(device)
+    if device.type == "mps" and settings.precision == "float64":
+        raise ParameterError("the device 'mps' has no float64; set precision to float32")
     replicas = [(fold, seed) for fold in folds for seed in seeds]
     bar = tqdm(total=len(replicas) * settings.epochs, unit="epoch", disable=None if progress else True)
     with bar:

@@ -39,7 +39,7 @@ def symbols(text):
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_every_symbol_of_a_chapter_stands_in_the_notation(path):
-    known = {symbol.replace(" ", "") for symbol in symbols(NOTATION)}
+    known = {symbol.replace(" ", "") for line in symbols(NOTATION) for symbol in [line, *line.split(",")]}
     text = "\n".join(cell.source + "\n" for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
     unknown = [symbol for symbol in symbols(text) if symbol.replace(" ", "") not in known]
     assert not unknown, f"not in book/notation.md: {', '.join(unknown)}"

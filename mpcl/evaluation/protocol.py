@@ -47,7 +47,13 @@ def config_of(method, dataset):
 
     Returns:
         :class:`mpcl.model.network.MPCLConfig`.
+
+    Raises:
+        DatasetError: if no modality has a value.
     """
+    if len(absent_modalities(dataset)) == len(modalities(dataset)):
+        raise DatasetError("no modality has a single value, so there is nothing to learn from",
+                           dataset.attrs.get("dataset", ""))
     without = {method.removeprefix("mpcl-no-"): False} if method in ABLATIONS else {}
     return MPCLConfig.from_dataset(dataset, **without)
 

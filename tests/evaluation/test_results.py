@@ -35,6 +35,14 @@ def test_floors_are_added_and_unknown_methods_refused():
         protocol.check_methods(["mcpl"])
 
 
+def test_data_without_a_single_value_is_refused(cohort):
+    empty = cohort.copy(deep=True)
+    for name in protocol.modalities(empty):
+        empty[name] = empty[name] * np.nan
+    with pytest.raises(DatasetError, match="no modality has a single value"):
+        protocol.config_of("mpcl", empty)
+
+
 def test_held_out_labels_are_taken_away_before_prediction(cohort, monkeypatch):
     seen = []
 
