@@ -300,7 +300,7 @@ def read_netcdf(path):
     if not path.is_file():
         raise DatasetError("there is no such file", path)
     try:
-        return xr.load_dataset(path, engine="h5netcdf")
+        return xr.load_dataset(path, engine="h5netcdf").drop_encoding()  # which would cut longer names, once written
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DatasetError(f"this is not a readable netCDF4 file ({reason}); make it again", path) from error

@@ -90,6 +90,15 @@ def test_more_seeds_extend_a_file(scored, cohort, tmp_path):
     np.testing.assert_array_equal(longer.score.sel(seed=[0, 1]).transpose(*results.DIMENSIONS), scored.score)
 
 
+def test_more_methods_extend_a_file_and_keep_their_names(scored, cohort, tmp_path):
+    out = write_netcdf(scored.sel(seed=[0]), tmp_path / "r.nc")
+    evaluate(cohort, ["mpcl", "mpcl-no-cooccurrence"], "leave-one-participant-out", [0], QUICK, "cpu", out)
+    longer = results.read(out)
+    assert longer.method.values.tolist() == [*FLOORS, "mpcl", "mpcl-no-cooccurrence"]
+    assert longer.score.notnull().all()
+    assert evaluate(cohort, "mpcl", "leave-one-participant-out", [0], QUICK, "cpu", out).method.size == 5
+
+
 def test_tables_hold_the_scores_and_never_lack_floors(scored):
     bounds = results.intervals(scored)
     mean = scored.score.sel({"level": "window", "method": "mpcl"}).mean("seed").mean("participant").squeeze()
