@@ -182,27 +182,32 @@ def intervals(results, protocol=None, level="window"):
     return _bounds(scores.sel({"method": complete}))
 
 
-def differences(results, against="mpcl", protocol=None, level="window"):
-    """Paired difference of every method from one of them, with its interval over participants.
+def differences(results, against="mpcl", others=None, protocol=None, level="window"):
+    """Paired differences of methods from one of them, with intervals over participants.
+
+    The methods compared are one family: their intervals are widened so that they hold together.
 
     Args:
         results: a results data set.
         against: the method that is subtracted.
+        others: the methods compared with it; all that have a complete set of scores by default.
         protocol: name; the first by default.
         level: ``window`` or ``trial``.
 
     Returns:
-        :class:`xarray.DataArray` (method, metric, bound).
+        :class:`xarray.DataArray` (method, metric, bound) with the bounds mean, lower, upper.
     """
     scores = by_participant(results, protocol, level)
-    others = [m for m in scores.method.values if m != against and scores.sel({"method": m}).notnull().all()]
-    return _bounds(scores.sel({"method": others}) - scores.sel({"method": against}, drop=True))
+    complete = [m for m in scores.method.values if scores.sel({"method": m}).notnull().all()]
+    others = [m for m in (complete if others is None else others) if m != against]
+    compared = scores.sel({"method": others}) - scores.sel({"method": against}, drop=True)
+    return _bounds(compared, family=len(others))
 
 
-def _bounds(scores):
+def _bounds(scores, family=1):
     """Mean and interval of (method, cohort, participant, metric) over participants, cohorts outermost."""
     ordered = scores.transpose("method", "metric", "participant", "cohort")
-    values = [[interval(one) for one in method] for method in ordered.values]
+    values = [[interval(one, family=family) for one in method] for method in ordered.values]
     coords = {"method": ordered.method, "metric": ordered.metric, "better": ordered.better,
               "bound": ["mean", "lower", "upper"]}
     return xr.DataArray(values, dims=("method", "metric", "bound"), coords=coords)

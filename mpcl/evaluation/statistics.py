@@ -10,7 +10,7 @@ DRAWS = 10_000
 LEVEL = 0.95
 
 
-def interval(values, draws=DRAWS, seed=0):
+def interval(values, draws=DRAWS, seed=0, family=1):
     """Percentile bootstrap over participants of a mean score.
 
     Args:
@@ -18,6 +18,8 @@ def interval(values, draws=DRAWS, seed=0):
             several simulated cohorts; NaN where a participant has no score.
         draws: number of bootstrap samples.
         seed: of the random generator.
+        family: how many comparisons are made at once; the interval is widened for it after Bonferroni,
+            so that all of the family's intervals hold together with 95 %.
 
     Returns:
         tuple (mean, lower, upper) of floats, the bounds of the 95 % interval.
@@ -44,5 +46,6 @@ def interval(values, draws=DRAWS, seed=0):
             drawn = scores[random.integers(len(scores), size=(len(rows), len(scores)))]  # (draw, participant)
             sampled[rows] += drawn.mean(1) / len(people)
     mean = float(np.mean([column.mean() for column in people]))
-    lower, upper = np.quantile(sampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    outside = (1 - LEVEL) / family
+    lower, upper = np.quantile(sampled, [outside / 2, 1 - outside / 2])
     return mean, float(lower), float(upper)

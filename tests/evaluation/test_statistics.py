@@ -40,3 +40,15 @@ def test_same_seed_same_interval_and_missing_scores_are_left_out():
     assert interval(values)[0] == pytest.approx(np.nanmean(values))
     with pytest.raises(ValueError, match="no score"):
         interval([np.nan])
+
+
+def test_a_family_of_comparisons_holds_together():
+    """Of ten comparisons of nothing, about half have some interval without 0, unless the family widens them."""
+    random = np.random.default_rng(3)
+    wrong = {1: 0, 10: 0}
+    for _ in range(60):
+        family = random.normal(size=(10, 40))  # ten differences over forty participants, all of mean 0
+        for size in wrong:
+            bounds = [interval(one, draws=1000, family=size)[1:] for one in family]
+            wrong[size] += any(lower > 0 or upper < 0 for lower, upper in bounds)
+    assert wrong[1] > 18 and wrong[10] < 10
