@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -27,6 +28,7 @@ import yaml
 from mpcl.freshness import clean, hash_of, hash_of_outputs, parts, stale, text_of, with_outputs
 
 ROOT = Path(__file__).resolve().parents[1]
+PARSING = threading.Lock()  # ast in Python 3.11 loses count of its depth where two threads parse at once
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 LEFT_OUT = shutil.ignore_patterns("derived", "__pycache__", ".ipynb_checkpoints", ".*", "*.ipynb")
 
@@ -112,7 +114,9 @@ def run(path, root=ROOT):
         tuple (chapter with outputs, record of the run, whether it was reused).
     """
     kept = Path(root) / "_build" / "runs" / Path(path).relative_to(root)
-    record, found = kept.with_suffix(".json"), parts(path)
+    record = kept.with_suffix(".json")
+    with PARSING:
+        found = parts(path)
     mark = hash_of(*found.values())
     # a graphics card or another Python may give other digits
     wanted = {"fingerprint": mark, "python": platform.python_version(), "device": _device()}
