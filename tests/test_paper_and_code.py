@@ -34,14 +34,14 @@ def symbols(text):
         rows = [row.split("|")[1] for row in table.splitlines()]
         if rows[0].strip() == "symbol":
             found += [symbol for row in rows[2:] for symbol in re.findall(r"\$([^$]+)\$", row)]
-    return found
+    return [re.sub(r"\{(\w)\}", r"\1", re.sub(r"\s|\\,", "", symbol)) for symbol in found]  # P^{b} is P^b
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_every_symbol_of_a_chapter_stands_in_the_notation(path):
-    known = {symbol.replace(" ", "") for line in symbols(NOTATION) for symbol in [line, *line.split(",")]}
+    known = {symbol for line in symbols(NOTATION) for symbol in [line, *line.split(",")]}
     text = "\n".join(cell.source + "\n" for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
-    unknown = [symbol for symbol in symbols(text) if symbol.replace(" ", "") not in known]
+    unknown = [symbol for symbol in symbols(text) if symbol not in known]
     assert not unknown, f"not in book/notation.md: {', '.join(unknown)}"
 
 
