@@ -213,14 +213,13 @@ def _bounds(scores, family=1):
     return xr.DataArray(values, dims=("method", "metric", "bound"), coords=coords)
 
 
-def table(results, protocol=None, level="window", between=" "):
+def table(results, protocol=None, level="window"):
     """The table that a person reads: mean and 95 % interval over participants of each method and metric.
 
     Args:
         results: a results data set.
         protocol: name; the first by default.
         level: ``window`` or ``trial``.
-        between: what stands between a mean and its interval; a line break makes a narrow table.
 
     Returns:
         :class:`pandas.DataFrame` of str, methods down, metrics across.
@@ -230,7 +229,7 @@ def table(results, protocol=None, level="window", between=" "):
     def short(number):
         return f"{number:.4f}".replace("0.", ".", 1) if abs(number) < 1 else f"{number:.4f}"
 
-    cells = [[f"{short(mean)}{between}{short(low)}–{short(high)}" for mean, low, high in method]
+    cells = [[f"{short(mean)} {short(low)}–{short(high)}" for mean, low, high in method]
              for method in bounds.values]
     arrows = {"lower": "↓", "higher": "↑"}
     columns = [f"{k} {arrows[b]}" for k, b in zip(bounds.metric.values, bounds.better.values, strict=True)]
