@@ -227,7 +227,7 @@ def table(results, protocol=None, level="window"):
     bounds = intervals(results, protocol, level)
 
     def short(number):
-        return f"{number:.4f}".replace("0.", ".", 1) if abs(number) < 1 else f"{number:.4f}"
+        return f"{number:.4f}".replace("0.", ".", 1) if abs(number) < 1 else f"{number:.3f}"
 
     cells = [[f"{short(mean)} {short(low)}–{short(high)}" for mean, low, high in method]
              for method in bounds.values]
