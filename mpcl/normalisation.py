@@ -4,7 +4,7 @@
   held-out participant this uses unlabelled windows of the future; no label is read.
 * ``inductive``: everybody by the mean and spread of the training participants alone.
 
-The choice moves scores more than most components of a model do, so both are reported.
+The choice moves scores more than most components of a model do, so every score names its own.
 """
 
 from typing import NamedTuple

@@ -2,7 +2,7 @@
 
 A *replica* is one network: one fold, one seed. Its numbers depend on (seed, fold, step) alone, not
 on which replicas are trained beside it or on the device: every random number is drawn on the CPU
-from a generator keyed by these three.
+from a generator keyed by these three. A graphics card may still round differently.
 
 The recipe (*our reading*; the paper's is not public): AdamW, one-cycle learning rate, mixup,
 modality dropout, gradient clipping, a fixed number of epochs, and the last state is kept.
@@ -149,7 +149,7 @@ def fit(config, dataset, folds, seeds, settings=None, device="auto", progress=Fa
 
 
 def _fit_one(config, training, fold, seed, settings, device, bar):
-    """The loop that chapter 10 reads line by line: one network, one fold, one seed."""
+    """The loop that the chapter on training reads line by line: one network, one fold, one seed."""
     key = (seed, zlib.crc32("\0".join(fold).encode()))
     data = _tensors(training, training, config, settings, device)
     target = torch.as_tensor(training.distribution.values, dtype=getattr(torch, settings.precision), device=device)

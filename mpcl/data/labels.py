@@ -17,7 +17,8 @@ def distribution(rating, floor=1, ceiling=5, epsilon=None):
 
     ``d_c = r_c / sum_c r_c`` by default (as the DMER authors do: Yang et al., 2024); with
     ``epsilon`` the sharp variant ``d_c = (r_c - floor + epsilon) / sum``, where an emotion
-    rated at the floor keeps next to nothing (*our reading*; both are reported, never mixed).
+    rated at the floor keeps next to nothing (*our reading*; never mixed with the other
+    in one table).
 
     Args:
         rating: :class:`xarray.DataArray` with the dimension ``emotion``.
