@@ -86,7 +86,7 @@ def run_evaluate(options):
     from mpcl.data import contract
     from mpcl.evaluation import results
     from mpcl.profiles import PROFILES
-    from mpcl.training import ParameterError
+    from mpcl.settings import ParameterError
 
     if options.seeds < 1:
         raise ParameterError("--seeds must be at least 1")
@@ -104,7 +104,7 @@ def run_evaluate(options):
 def run_table(options):
     """Print the table of a results file."""
     from mpcl.evaluation import results
-    from mpcl.training import ParameterError
+    from mpcl.settings import ParameterError
 
     scored = results.read(options.results)
     if options.participants and options.participants not in scored.metric.values:
@@ -135,7 +135,8 @@ def main(arguments=None):
     """
     options = parser().parse_args(arguments)
     from mpcl.data.contract import DatasetError
-    from mpcl.training import ParameterError, TrainingError
+    from mpcl.settings import ParameterError
+    from mpcl.training import TrainingError
 
     try:
         if getattr(options, "out", None) and Path(options.out).is_dir():

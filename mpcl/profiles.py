@@ -10,7 +10,7 @@ import torch
 
 from mpcl import provenance
 from mpcl.data.catalogue import open_dataset
-from mpcl.training import ParameterError, Settings, device_of
+from mpcl.settings import ParameterError, Settings, device_of
 
 PARAMETERS = ("DATASET", "DATA_ROOT", "PROFILE", "SEED", "DEVICE", "OUT")
 IGNORED = {"In", "Out"}  # what IPython itself keeps

@@ -22,6 +22,7 @@ ORDER = [
     "mpcl.data.catalogue",
     "mpcl.provenance",
     "mpcl.normalisation",
+    "mpcl.settings",
     "mpcl.splits",
     "mpcl.model",
     "mpcl.model.network",

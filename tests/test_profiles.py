@@ -1,7 +1,7 @@
 import pytest
 
 from mpcl.profiles import PROFILES, start
-from mpcl.training import ParameterError
+from mpcl.settings import ParameterError
 
 GOOD = {"DATASET": "simulated", "DATA_ROOT": None, "PROFILE": "quick", "SEED": 3, "DEVICE": "cpu", "OUT": None}
 

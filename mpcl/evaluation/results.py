@@ -21,8 +21,8 @@ from mpcl.evaluation.floors import FLOORS
 from mpcl.evaluation.metrics import LEVELS, METRICS
 from mpcl.evaluation.protocol import absent_modalities, check_methods, run, tasks
 from mpcl.evaluation.statistics import interval
+from mpcl.settings import Settings, device_of
 from mpcl.splits import names
-from mpcl.training import Settings, device_of
 
 DIMENSIONS = ("method", "protocol", "level", "cohort", "seed", "participant", "metric")
 IDENTITY = ("dataset", "settings", "data_fingerprint", "code_fingerprint", "device")  # what a resumed file must share

@@ -8,7 +8,7 @@ from mpcl.data.contract import DatasetError, write_netcdf
 from mpcl.evaluation import protocol, results
 from mpcl.evaluation.floors import FLOORS
 from mpcl.evaluation.results import evaluate
-from mpcl.training import Settings
+from mpcl.settings import Settings
 
 QUICK = Settings(epochs=1, batch=32)
 
