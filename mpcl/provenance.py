@@ -36,7 +36,8 @@ def model_code():
         str of 16 hexadecimal digits.
     """
     folders = [path for folder in ("data", "model", "evaluation") for path in (PACKAGE / folder).rglob("*.py")]
-    return code_fingerprint(folders + [PACKAGE / f"{name}.py" for name in ("normalisation", "settings", "splits", "training")])
+    alone = ("normalisation", "settings", "splits", "training")
+    return code_fingerprint(folders + [PACKAGE / f"{name}.py" for name in alone])
 
 
 def commit():
