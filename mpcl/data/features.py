@@ -4,7 +4,8 @@ A recording (one uninterrupted trial) is cleaned and searched for its beats, bre
 conductance responses **once**; the windows are then cut from the result, all at a time. Every
 function takes
 
-* ``signal``: (sample,) - for acceleration (sample, 3) -, NaN where nothing was measured;
+* ``signal``: (sample,) - for acceleration (sample, 3), for EEG and series (sample, channel) -, NaN where
+  nothing was measured;
 * ``rate``: samples a second;
 * ``windows``: (window, 2), start and stop in seconds from the first sample, all of one length,
 
@@ -39,6 +40,7 @@ BEAT = (300.0, 2000.0)  # ms, the shortest and longest interval between beats (2
 BREATH = (1.0, 15.0)  # s, the shortest and longest breath
 JUMP = 0.2  # how far an interval may lie from the median of its neighbours, relative to it
 SCR = 0.01  # µS, the lowest skin conductance response
+BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}  # Hz
 MOTION = 0.1  # g, a second whose acceleration varies more (standard deviation) counts as motion
 
 
@@ -256,6 +258,77 @@ def acceleration(signal, rate, windows):
     columns["frequency"] = ("Hz", np.where(energy > 1e-12, frequency[band][density[:, band].argmax(1)], np.nan))
     columns["still"] = ("1", _still(size, usable, rate, windows))
     return _table(columns, _share(usable, rate, windows), windows)
+
+
+def eeg(signal, rate, windows, channels=None, measure="entropy", unit="µV"):
+    """Strength of the five classical bands of each channel (sample, channel) of an electroencephalogram.
+
+    A band is cut out of the whole recording (Butterworth, fourth order, no delay); its ``power`` is its
+    mean square in the window, its differential ``entropy`` 1/2 ln(2 pi e power), in nats: that of a normal
+    variable (Shi et al., EMBC 2013). Bands: delta, theta, alpha, beta as NeuroKit2 has them, gamma only up
+    to 45 Hz, below the mains (*our reading*). ``channels`` are the names, by default ch1, ch2, ...; features
+    run channel by channel: ``ch1_delta``, ``ch1_theta``, ... A channel of which less than half can be used
+    in a window is NaN there; ``quality`` is the mean over channels. Arguments, result and missing values:
+    see the module.
+
+    Example:
+        >>> wave = 10 * np.sin(2 * np.pi * 10 * np.arange(60 * 125) / 125)  # 10 Hz, power 10²/2
+        >>> round(eeg(wave, 125, place_windows(60), measure="power").sel(feature="ch1_alpha").item(), 1)
+        50.0
+    """
+    if measure not in ("entropy", "power"):
+        raise DatasetError(f"the measure must be entropy or power, not {measure!r}")
+    columns, qualities, notes = {}, [np.zeros(len(windows))], []
+    for name, values, usable in _channels(signal, rate, windows, channels, "ch"):
+        qualities.append(_share(usable, rate, windows))
+        for band, (low, high) in BANDS.items():
+            order = {"sampling_rate": rate, "lowcut": low, "highcut": high, "method": "butterworth", "order": 4}
+            wave = _guarded(nk.signal_filter, values, **order) if high < rate / 2 else None
+            wave = np.full(len(values), np.nan) if wave is None else np.where(usable, wave, np.nan)
+            power = np.where(qualities[-1] >= LEAST_SHARE, _mean(_cut(wave**2, rate, windows)), np.nan)
+            with np.errstate(divide="ignore"):
+                entropy = np.log(2 * np.pi * np.e * power) / 2
+            columns[f"{name}_{band}"] = (f"{unit}²", power) if measure == "power" else ("nat", entropy)
+    notes = [f"no {band}: it needs more than {2 * high} samples a second" for band, (_, high) in BANDS.items()
+             if high >= rate / 2]
+    return _table(columns, np.mean(qualities[1:] or qualities, 0), windows, notes)
+
+
+def series(signal, rate, windows, names=None, unit="1"):
+    """Level, spread and trend of slow series (sample, series), such as the action units of a face.
+
+    ``names`` are those of the series, by default s1, s2, ...; the features of each are ``<name>_mean``,
+    ``<name>_sd`` and ``<name>_slope`` (a minute). A series may rest at one value; NaN is a frame without a
+    face. A series of which less than half can be used in a window is NaN there; ``quality`` is the mean
+    over series. Arguments, result and missing values: see the module.
+
+    Example:
+        >>> smile = np.linspace(0, 1, 241)[:-1]  # AU12 rises from 0 to 1 within a minute, 4 Hz
+        >>> found = series(smile, 4, place_windows(60), names=["au12"])
+        >>> found.feature.values.tolist(), round(found.sel(feature="au12_slope").item(), 6)
+        (['au12_mean', 'au12_sd', 'au12_slope'], 1.0)
+    """
+    columns, qualities = {}, [np.zeros(len(windows))]
+    for name, values, usable in _channels(signal, rate, windows, names, "s", flat=np.inf, stuck=False):
+        qualities.append(_share(usable, rate, windows))
+        cut = _cut(np.where(usable, values, np.nan), rate, windows)
+        cut = np.where((qualities[-1] >= LEAST_SHARE)[:, None], cut, np.nan)
+        columns[f"{name}_mean"] = (unit, _mean(cut))
+        columns[f"{name}_sd"] = (unit, _sd(cut))
+        columns[f"{name}_slope"] = (f"{unit}/min", _slope(cut, _clock(cut, rate)))
+    return _table(columns, np.mean(qualities[1:] or qualities, 0), windows)
+
+
+def _channels(signal, rate, windows, names, prefix, **options):
+    """Name, values and usable samples of each channel of (sample, channel) in turn."""
+    signal = np.asarray(signal)
+    signal = signal[:, None] if signal.ndim == 1 else signal
+    names = [f"{prefix}{number}" for number in range(1, signal.shape[-1] + 1)] if names is None else list(names)
+    if signal.ndim != 2 or not names or len(set(names)) < len(names) or len(names) != signal.shape[1]:
+        raise DatasetError(f"signals of the shape {signal.shape} and {len(names)} names, all different: they must "
+                           f"be (sample, channel) with a name for each channel")
+    for name, values in zip(names, signal.T, strict=True):
+        yield name, *_prepare(values, rate, windows, **options)
 
 
 def still(signal, rate, windows):

@@ -15,6 +15,7 @@ from mpcl.data.contract import DatasetError
 
 SIGNALS = Path(__file__).resolve().parents[3] / "shared" / "data" / "signals"
 KINDS = [features.ppg, features.ecg, features.eda, features.temperature, features.respiration, features.emg]
+KINDS += [features.eeg, features.series]
 MINUTE = features.place_windows(60.0)
 
 
@@ -153,6 +154,48 @@ def test_real_motion_is_read():
     np.testing.assert_allclose([value(table, f"{axis}_mean") for axis in "xyz"], axes.mean(0), atol=0.01)
 
 
+def test_planted_band_power_is_recovered():
+    time = np.arange(120 * 250) / 250
+    middle = {band: np.sqrt(low * high) for band, (low, high) in features.BANDS.items()}
+    size = np.random.default_rng(0).uniform(5, 10, (2, 5))  # (channel, band), µV
+    waves = np.sin(2 * np.pi * time[:, None] * list(middle.values()))  # (sample, band)
+    found = features.eeg(waves @ size.T + 400, 250, features.place_windows(120), ["Fz", "O1"], measure="power")
+    assert found.feature.values[4:6].tolist() == ["Fz_gamma", "O1_delta"] and set(found.unit.values) == {"µV²"}
+    np.testing.assert_allclose(found.values, np.tile(size.ravel() ** 2 / 2, (3, 1)), rtol=0.02)
+    entropy = features.eeg(waves @ size.T, 250, features.place_windows(120), ["Fz", "O1"])
+    np.testing.assert_allclose(entropy, np.log(2 * np.pi * np.e * found) / 2, rtol=1e-6)
+    lost = np.where(np.arange(2) == 1, np.nan, waves @ size.T)  # O1 fell off: Fz stays
+    half = features.eeg(lost, 250, MINUTE, ["Fz", "O1"])
+    assert half[0, :5].notnull().all() and half[0, 5:].isnull().all() and half.quality == 0.5
+    assert "no gamma" in features.eeg(waves[::5, 0], 50, MINUTE).attrs["notes"]
+
+
+def test_bands_of_a_real_brain_agree_with_neurokit():
+    brain = recorded("biosppy/eeg_eo.txt")
+    places = features.place_windows(len(brain) / 125, 4, 4)
+    table = features.eeg(brain, 125, places, measure="power")
+    whole_ones = np.flatnonzero(table.quality == 1)  # the converter clips elsewhere
+    assert len(whole_ones) > 10
+    for band, (low, high) in features.BANDS.items():
+        wave = nk.signal_filter(brain, 125, low, high, method="butterworth", order=4)
+        theirs = [np.mean(wave[row * 500 : row * 500 + 500] ** 2) for row in whole_ones]
+        np.testing.assert_allclose(table.sel(feature=f"ch1_{band}")[whole_ones], theirs, rtol=1e-9)
+        cuts = [brain[row * 500 : row * 500 + 500] for row in whole_ones]
+        welch = [nk.signal_power(cut, [(low, high)], 125, method="welch", normalize=False).iloc[0, 0] for cut in cuts]
+        assert np.corrcoef(np.log(welch), np.log(theirs))[0, 1] > 0.9  # spectra leak, filters do not
+        assert np.median(np.divide(welch, theirs)) == pytest.approx(1, abs=0.15)
+
+
+def test_slow_series_have_level_spread_and_trend():
+    minutes = np.arange(480) / 4 / 60
+    face = np.stack([0.2 + 0.3 * minutes, np.zeros(480)], 1)
+    face[100:130, 1] = np.nan  # no face for a while
+    table = features.series(face, 4, features.place_windows(120), ["au12", "au04"])
+    np.testing.assert_allclose(table.sel(feature="au12_slope"), 0.3)
+    np.testing.assert_allclose(table.sel(feature="au12_mean"), 0.2 + 0.3 * np.array([0.5, 1, 1.5]), atol=1e-3)
+    assert (table.sel(feature="au04_sd") == 0).all() and 0.7 < table.quality.min() < 1
+
+
 def nothing(kind, samples, fill):
     return np.full((samples, 3) if kind is features.acceleration else samples, fill)
 
@@ -165,7 +208,8 @@ def test_signals_that_hold_nothing_are_nan_and_quiet(kind, samples, fill):
         warnings.simplefilter("error")
         table = kind(nothing(kind, samples, fill), 64, MINUTE)
     assert table.shape == (1, len(table.feature)) and 0 <= table.quality.item() <= 1
-    rests = kind in (features.temperature, features.acceleration) and samples > 1000 and np.isfinite(fill)
+    resting = kind in (features.temperature, features.series, features.acceleration)
+    rests = resting and samples > 1000 and np.isfinite(fill)
     assert rests or table.isnull().all(), table
     assert (table.quality.item() == 1) == rests
 
@@ -217,7 +261,7 @@ def test_rates_do_not_depend_on_scale_and_offset(scale, offset):
 
 @pytest.mark.parametrize("kind", [*KINDS, features.acceleration], ids=lambda kind: kind.__name__)
 def test_a_window_does_not_depend_on_its_neighbours(kind):
-    rate = 250 if kind in (features.ecg, features.emg) else 32
+    rate = 250 if kind in (features.ecg, features.emg, features.eeg) else 32
     rng = np.random.default_rng(1)
     beat = np.sin(2 * np.pi * 1.1 * np.arange(200 * rate) / rate) ** 15 + 0.01 * rng.normal(size=200 * rate).cumsum()
     signal = np.stack([beat, beat[::-1], 0.5 * beat], 1) if kind is features.acceleration else beat
@@ -246,6 +290,10 @@ def test_what_is_no_signal_is_refused():
         features.eda(np.ones(240), 0, MINUTE)
     with pytest.raises(DatasetError, match="of one length"):
         features.eda(np.ones(240), 4, np.array([[0, 30], [0, 60]]))
+    with pytest.raises(DatasetError, match="a name for each channel"):
+        features.eeg(np.ones((240, 2)), 4, MINUTE, channels=["Fz"])
+    with pytest.raises(DatasetError, match="entropy or power, not 'log'"):
+        features.eeg(np.ones(240), 4, MINUTE, measure="log")
     with pytest.raises(DatasetError, match="sample, 3"):
         features.acceleration(np.ones(240), 4, MINUTE)
 
