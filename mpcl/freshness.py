@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import uuid
+from functools import lru_cache
 from pathlib import Path
 
 import nbformat
@@ -27,6 +28,7 @@ STYLE = re.compile(r"(?<=\bT_)[0-9a-f]{5}(?=[_\" ])")  # pandas' styled tables
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
 
 
+@lru_cache(maxsize=512)
 def syntax(source):
     """What Python source does, as text: no comments, docstrings or positions, the same in every Python version.
 
@@ -55,6 +57,7 @@ def syntax(source):
     return words(ast.parse(source).body)
 
 
+@lru_cache(maxsize=512)
 def imported(source, package=""):
     """Names that Python source imports, wherever the statement stands.
 
@@ -63,7 +66,7 @@ def imported(source, package=""):
         package: dotted name of the package that the source belongs to, for relative imports.
 
     Returns:
-        set of dotted names; ``from a import b`` gives both ``a`` and ``a.b``, since ``b`` may be a module.
+        frozenset of dotted names; ``from a import b`` gives both ``a`` and ``a.b``, since ``b`` may be a module.
 
     Example:
         >>> sorted(imported("from mpcl.data import labels"))
@@ -77,7 +80,7 @@ def imported(source, package=""):
             above = package.split(".")[:len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             found.update([base, *(f"{base}.{alias.name}" for alias in node.names)])
-    return found
+    return frozenset(found)
 
 
 def reachable(source, root=ROOT):
@@ -94,7 +97,7 @@ def reachable(source, root=ROOT):
         base = Path(root).joinpath(*name.split("."))
         return next((p for p in (base / "__init__.py", base.with_suffix(".py")) if p.exists()), None)
 
-    modules, todo = {}, imported(source)
+    modules, todo = {}, set(imported(source))
     while todo:
         name = todo.pop()
         if name.split(".")[0] != "mpcl" or name in modules or not (path := file(name)):

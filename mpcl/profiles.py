@@ -85,7 +85,7 @@ class Run:
         made = " ".join(f"{name} {number}" for name, number in provenance.versions().items())
         device = provenance.device_name(device_of(self.device))
         return (f"data set {self.dataset}, profile {self.profile}, seed {self.seed}, device {device}\n"
-                f"code {provenance.model_code()}, settings {json.dumps(vars(self.settings))}\n{made}")
+                f"code {provenance.loaded_code()}, settings {json.dumps(vars(self.settings))}\n{made}")
 
 
 def start(namespace):

@@ -3,6 +3,7 @@
 import hashlib
 import platform
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def model_code():
     folders = [path for folder in ("data", "model", "evaluation") for path in (PACKAGE / folder).rglob("*.py")]
     alone = ("normalisation", "settings", "splits", "training")
     return code_fingerprint(folders + [PACKAGE / f"{name}.py" for name in alone])
+
+
+def loaded_code():
+    """Fingerprint of the modules of this package that the running program has loaded, and of no other.
+
+    Returns:
+        str of 16 hexadecimal digits.
+    """
+    ours = [module for name, module in list(sys.modules.items()) if name.split(".")[0] == PACKAGE.name]
+    return code_fingerprint(module.__file__ for module in ours if getattr(module, "__file__", None))
 
 
 def commit():

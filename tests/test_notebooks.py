@@ -26,10 +26,15 @@ REMEDY = "run `make refresh`"
 each = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
+def complaint(path):
+    """What the test below says of a notebook that is not fresh: why, and what to do."""
+    reasons = stale(path)
+    return f"{path.name}: {'; '.join(reasons)}; {REMEDY}" if reasons else None
+
+
 @each
 def test_fresh(path):
-    reasons = stale(path)
-    assert not reasons, f"{path.name}: {'; '.join(reasons)}; {REMEDY}"
+    assert not complaint(path), complaint(path)
 
 
 @each
@@ -115,7 +120,56 @@ def test_papermill_refuses_a_wrong_name(tmp_path):
     check_sentence(caught.value.evalue, wrong)
 
 
-# The net itself: what turns it red, and what does not ---------------------------------------------
+# The net on the book itself, in a copy ------------------------------------------------------------
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """All of the checkout that a fingerprint reads, with every chapter fresh."""
+    for folder in ("mpcl", "data", "book"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "derived", ".*"))
+    for name in ("_toc.yml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    for path in chapters(tmp_path):
+        edit(path, lambda nb, path=path: clean(nb).metadata.update(mpcl={
+            "fingerprint": fingerprint(path), "outputs": hash_of_outputs(nb), "parts": parts(path)}))
+    return tmp_path
+
+
+def change_a_number(nb):
+    output = next(o for cell in nb.cells for o in cell.get("outputs", []) if re.search(r"\d\.\d", o.get("text", "")))
+    output.text = re.sub(r"(\d\.)(\d)", lambda m: m[1] + str((int(m[2]) + 1) % 10), output.text, count=1)
+
+
+def strip_an_output(nb):
+    next(cell for cell in nb.cells if cell.get("outputs")).outputs = []
+
+
+def reorder_two_cells(nb):
+    first, second = [number for number, cell in enumerate(nb.cells) if cell.cell_type == "code"][2:4]
+    nb.cells[first], nb.cells[second] = nb.cells[second], nb.cells[first]
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    (change_a_number, "edited by hand"), (strip_an_output, "stripped"), (reorder_two_cells, "not run once each")],
+    ids=["number", "strip", "reorder"])
+def test_a_tampered_chapter_is_named_with_its_remedy(copied, change, reason):
+    path = chapters(copied)[0]
+    assert complaint(path) is None
+    edit(path, change)
+    assert reason in complaint(path) and path.name in complaint(path) and complaint(path).endswith(REMEDY)
+    assert not any(complaint(other) for other in chapters(copied)[1:])
+
+
+def test_one_line_of_the_package_stales_only_the_chapters_that_reach_it(copied):
+    module = copied / "mpcl" / "model" / "compression.py"
+    module.write_text(module.read_text() + "\nMORE = 1\n")
+    said = {path.stem: complaint(path) for path in chapters(copied)}
+    assert "a module of mpcl" in said["09_semantic_compression"] and said["09_semantic_compression"].endswith(REMEDY)
+    assert said["02_signals"] is said["04_associative_memory"] is None, "these never load the network"
+
+
+# The net in small: what turns it red, and what does not -------------------------------------------
 
 CHAPTER = {
     "parameters": 'DATASET = "simulated"',
