@@ -1,24 +1,66 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mpcl.data.contract import DatasetError
-from mpcl.data.simulated import cohort as simulate
-from mpcl.splits import PROTOCOLS, folds, names, part
+from mpcl.splits import PROTOCOLS, SEED, Fold, folds, inner, label, names, part, rows, text
+
+GROUPED = {"leave-one-participant-out": {"participant", "trial"}, "participants": {"participant", "trial"},
+           "clips": {"participant", "clip", "trial"}, "trials": {"trial"}}
 
 
-@given(st.integers(2, 9), st.sampled_from(sorted(PROTOCOLS)))
-def test_each_participant_is_held_out_once_and_never_on_both_sides(count, protocol):
-    dataset = simulate(participants=count, clips=1, windows=1, seed=count)
-    held_out = []
+@st.composite
+def studies(draw, cohort):
+    """A study as people leave it: some trials broken off, some windows lost, in any order."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    kept = random.permutation(cohort.sizes["window"])[: draw(st.integers(20, cohort.sizes["window"]))]
+    dataset = cohort.isel(window=kept)
+    assume(all(len(set(own.trial.values)) > 1 for _, own in dataset.trial.groupby("participant")))
+    return dataset
+
+
+@given(st.data(), st.sampled_from(sorted(GROUPED)))
+def test_nothing_stands_on_both_sides(cohort, data, protocol):
+    """No participant, trial or clip, as far as the protocol promises, and each window is held out once."""
+    dataset = data.draw(studies(cohort))
+    once = np.zeros(dataset.sizes["window"], int)
     for fold in folds(dataset, protocol):
-        train, test = part(dataset, fold)
-        assert not set(train.participant.values) & set(test.participant.values)
-        assert not set(train.trial.values) & set(test.trial.values)
-        assert train.sizes["window"] + test.sizes["window"] == dataset.sizes["window"]
-        held_out += names(test)
-    assert sorted(held_out) == sorted(names(dataset))
+        training, held_out = part(dataset, fold)
+        for name in GROUPED[protocol]:
+            assert not set(training[name].values) & set(held_out[name].values)
+        if protocol == "trials":
+            assert set(held_out.participant.values) <= set(training.participant.values)
+        once[rows(dataset, fold)[1]] += 1
+        assert hash(fold) is not None
+    assert (once == 1).all()
+
+
+def test_the_leaky_split_leaks_and_says_so(cohort):
+    """Each window is held out once, its trial trains."""
+    every = folds(cohort, "leaky-windows")
+    shared = [set(part(cohort, fold)[0].trial.values) & set(part(cohort, fold)[1].trial.values) for fold in every]
+    assert all(shared) and all("leaky" in text(fold) for fold in every)
+    assert sorted(np.concatenate([rows(cohort, fold)[1] for fold in every])) == list(range(cohort.sizes["window"]))
+
+
+@pytest.mark.parametrize("protocol", sorted(GROUPED))
+def test_inner_folds_are_grouped_as_the_outer_ones(cohort, protocol):
+    training, held_out = part(cohort, folds(cohort, protocol)[0])
+    for fold in inner(training, protocol):
+        own, other = part(training, fold)
+        for name in GROUPED[protocol]:
+            assert not set(other[name].values) & ({*own[name].values} | {*held_out[name].values})
+    assert len(inner(training, "leave-one-participant-out")) <= 5
+
+
+def test_folds_are_the_same_in_every_run_and_have_their_own_names(cohort):
+    for protocol in PROTOCOLS:
+        assert folds(cohort, protocol) == folds(cohort.copy(deep=True), protocol)
+        texts = [text(fold) for fold in folds(cohort, protocol)]
+        assert len(set(texts)) == len(texts)
+    assert text(("P01", "P02")) == "P01\0P02" and SEED == 0
+    assert label(folds(cohort, "trials")[1]) == "fold trials 2 of 5"
 
 
 def test_what_cannot_be_split_is_said(cohort):
@@ -31,3 +73,10 @@ def test_what_cannot_be_split_is_said(cohort):
         part(cohort, ("P99",))
     with pytest.raises(DatasetError, match="holds nobody out"):
         part(cohort, tuple(names(cohort)))
+    clip = cohort.isel(window=np.flatnonzero(cohort["clip"].values == cohort["clip"].values[0]))
+    with pytest.raises(DatasetError, match="at least two clips"):
+        folds(clip, "clips")
+    with pytest.raises(DatasetError, match="P01, P02, P03, P04, P05: only one trial"):
+        folds(clip, "trials")
+    with pytest.raises(DatasetError, match="fold 'mine' is of another data set"):
+        part(cohort, Fold("mine", (0,), (10**6,)))
