@@ -39,7 +39,10 @@ LEAST = 5  # beats or breaths, the fewest that make a statistic
 BEAT = (300.0, 2000.0)  # ms, the shortest and longest interval between beats (200 to 30 a minute)
 BREATH = (1.0, 15.0)  # s, the shortest and longest breath
 JUMP = 0.2  # how far an interval may lie from the median of its neighbours, relative to it
-SCR = 0.01  # µS, the lowest skin conductance response
+SCR = 0.01  # µS, the lowest skin conductance response (Boucsein, 2012)
+RISE = 5.0  # s, the longest that a response rises (Boucsein, 2012); what rises longer is level
+SMOOTH = 0.25  # s, standard deviation of the Gaussian before the search for responses
+NOISE = 5.0  # standard deviations of the noise that a response must rise above
 BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}  # Hz
 MOTION = 0.1  # g, a second whose acceleration varies more (standard deviation) counts as motion
 
@@ -86,7 +89,7 @@ def ppg(signal, rate, windows, unit="a.u."):
     values, usable = _prepare(signal, rate, windows)
     clean = _guarded(nk.signal_filter, values, sampling_rate=rate, lowcut=0.7, highcut=3.5, order=2)
     peaks = _positions(_guarded(lambda: nk.ppg_findpeaks(clean, sampling_rate=rate)["PPG_Peaks"]))
-    height = _rise(clean, peaks) if len(peaks) else np.zeros(0)
+    height = _rise(clean, peaks)
     beats = _upstroke(clean, peaks, rate) if len(peaks) else np.zeros(0)
     return _cardiac(beats, height, "pulse_amplitude", unit, usable, rate, windows)
 
@@ -112,9 +115,10 @@ def ecg(signal, rate, windows, unit="mV"):
 def eda(signal, rate, windows):
     """Level, trend and responses (SCR) of electrodermal activity in microsiemens.
 
-    Tonic below and phasic above 0.05 Hz; a response rises at least ``SCR`` microsiemens from the
-    lowest point since the response before it. ``scr_sum`` is their summed height a minute, 0 where
-    there is none; ``scr_amplitude`` is NaN there. Arguments, result and missing values: see the module.
+    Tonic below and phasic above 0.05 Hz (NeuroKit2). Responses are searched in the signal itself, from
+    trough to peak (Boucsein, 2012), because a high pass rings after a large response and its ripples pass
+    for small ones: see ``_responses``. ``scr_sum`` is their summed height a minute, 0 where there is none;
+    ``scr_amplitude`` is NaN there. Arguments, result and missing values: see the module.
 
     Example:
         >>> skin = nk.eda_simulate(duration=60, sampling_rate=8, scr_number=5, random_state=1)
@@ -123,27 +127,41 @@ def eda(signal, rate, windows):
     """
     values, usable = _prepare(signal, rate, windows, flat=10.0, stuck=False)
     values, usable, rate = _slower(values, usable, rate, 14)
-    smooth = _guarded(nk.signal_filter, values, sampling_rate=rate, highcut=1.0, order=2)
+    smooth, peaks, height = _responses(values, rate)
     parts = _guarded(nk.eda_phasic, smooth, sampling_rate=rate)
     lost = parts is None
     tonic, phasic = (np.full((2, len(values)), np.nan)) if lost else parts.to_numpy().T
-    peaks = dsp.find_peaks(phasic, prominence=SCR, distance=max(1, round(rate)))[0] if not lost else _positions(None)
-    peaks = peaks[usable[peaks]]
-    height = _rise(phasic, peaks) if len(peaks) else np.zeros(0)
+    inside = _inside(peaks / rate, peaks / rate, windows) & usable[peaks]
     quality = _share(usable, rate, windows)
     level, varying = (_cut(np.where(usable, x, np.nan), rate, windows) for x in (tonic, phasic))
-    inside = _inside(peaks / rate, peaks / rate, windows)
     minutes = np.maximum(quality * np.diff(windows, axis=1)[:, 0], 1e-9) / 60
-    none = np.where(lost, np.nan, 0.0)  # no response found is not the same as no search made
     columns = {
         "level": ("µS", _mean(level)),
         "level_slope": ("µS/min", _slope(level, _clock(level, rate))),
         "phasic_sd": ("µS", _sd(varying)),
-        "scr_rate": ("1/min", inside.sum(1) / minutes + none),
+        "scr_rate": ("1/min", inside.sum(1) / minutes),
         "scr_amplitude": ("µS", _mean(np.where(inside, height, np.nan))),
-        "scr_sum": ("µS/min", (inside * height).sum(1) / minutes + none),
+        "scr_sum": ("µS/min", (inside * height).sum(1) / minutes),
     }
     return _table(columns, quality, windows, ["tonic and phasic parts could not be told apart"] * lost)
+
+
+def _responses(values, rate):
+    """Smooth skin conductance, the peaks of its responses (in samples) and their heights from trough to peak.
+
+    A Gaussian smooths, the one kernel that adds no extremum to a signal (Babaud et al., 1986), so that
+    nothing rings. A response is a peak that stands out on both sides, and whose rise within ``RISE``
+    seconds, measured from the trough after the response before, is ``SCR`` microsiemens and ``NOISE``
+    times what smoothing leaves of the sensor's noise (from the median second difference) at least. Two
+    responses so close that no trough parts them count as one.
+    """
+    smooth = ndimage.gaussian_filter1d(values, SMOOTH * rate, mode="nearest") if len(values) else values
+    bend = np.median(np.abs(np.diff(values, 2))) if len(values) > 2 else 0.0
+    noise = bend / 0.6745 / np.sqrt(6) / np.sqrt(2 * np.sqrt(np.pi) * max(SMOOTH * rate, 0.3))
+    least = max(SCR, NOISE * noise)
+    peaks = dsp.find_peaks(smooth, prominence=least)[0]
+    height = _rise(smooth, peaks, max(1, int(RISE * rate)))
+    return smooth, peaks[height >= least], height[height >= least]
 
 
 def temperature(signal, rate, windows):
@@ -482,10 +500,12 @@ def _positions(found):
     return np.asarray([] if found is None else found, dtype=float).astype(int)
 
 
-def _rise(values, peaks):
-    """Height of each peak above the lowest value since the peak before it."""
-    lowest = np.minimum.reduceat(values[: peaks[-1] + 1], np.concatenate([[0], peaks[:-1]]))
-    return values[peaks] - lowest
+def _rise(values, peaks, within=None):
+    """Height of each peak above the lowest value since the peak before it, at most ``within`` samples ago."""
+    first = np.concatenate([[0], peaks[:-1]])[: len(peaks)]
+    first = first if within is None else np.maximum(first, peaks - within)
+    span = np.stack([first, np.maximum(peaks, first + 1)], 1).ravel()  # a peak at the very first sample too
+    return values[peaks] - np.minimum.reduceat(values, span)[::2] if len(peaks) else np.zeros(0)
 
 
 def _spectrum(values, rate, windows, seconds):
