@@ -2,7 +2,12 @@
 
 * ``transductive``: each participant by their own mean and spread, over all of their windows. For a
   held-out participant this uses unlabelled windows of the future; no label is read.
-* ``inductive``: everybody by the mean and spread of the training participants alone.
+* ``inductive``: everybody by the mean and spread of the training windows alone.
+
+Where a participant stands on both sides (whole trials or clips held out), the held-out windows are scaled by all of
+that participant's windows, the training ones too: one trial by its own mean would lose its level. The training
+windows are scaled by the training windows alone, because a fit never reads a held-out window. The two sides then
+differ a little in scale, and that difference is part of the score.
 
 The choice moves scores more than most components of a model do, so every score names its own.
 """
@@ -36,7 +41,7 @@ def standardise(dataset, training, how="transductive"):
 
     Args:
         dataset: the windows to standardise.
-        training: the windows of the training participants; read only by ``inductive``.
+        training: the windows that train; ``transductive`` reads those of participants who are in ``dataset`` too.
         how: ``transductive`` or ``inductive``.
 
     Returns:
@@ -47,18 +52,29 @@ def standardise(dataset, training, how="transductive"):
     """
     if how not in WAYS:
         raise DatasetError(f"unknown normalisation {how!r}; choose {' or '.join(WAYS)}")
-    features = {}
+    features, person = {}, dataset.participant.values.astype(str)
+    more = _others(training, dataset) if how == "transductive" else None
     for name in modalities(dataset):
         values = dataset[name].values.astype(float)  # (window, feature)
         scaled = np.empty_like(values)
         if how == "inductive":
             scaled = _zscore(values, training[name].values.astype(float))
         else:
-            for participant in np.unique(dataset.participant.values.astype(str)):
-                own = dataset.participant.values.astype(str) == participant
-                scaled[own] = _zscore(values[own], values[own])
+            for participant in np.unique(person):
+                own, added = person == participant, more.participant.values.astype(str) == participant
+                reference = np.concatenate([values[own], more[name].values[added].astype(float)])
+                scaled[own] = _zscore(values[own], reference)
         features[name] = np.clip(np.nan_to_num(scaled, nan=0.0), -LIMIT, LIMIT)
     return Standardised(features, ~missing(dataset).values)
+
+
+def _others(training, dataset):
+    """The training windows that are not in ``dataset``: none where a fit scales its own windows."""
+    if training is dataset:
+        return training.isel(window=slice(0))
+    known = set(zip(dataset.trial.values.tolist(), dataset.start.values.tolist(), strict=True))
+    windows = zip(training.trial.values.tolist(), training.start.values.tolist(), strict=True)
+    return training.isel(window=np.array([window not in known for window in windows], bool))
 
 
 def _zscore(values, reference):

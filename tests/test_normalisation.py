@@ -3,7 +3,7 @@ import pytest
 
 from mpcl.data.contract import DatasetError
 from mpcl.normalisation import LIMIT, standardise
-from mpcl.splits import part
+from mpcl.splits import folds, part, rows
 
 
 def column(dataset, values):
@@ -43,3 +43,16 @@ def test_constant_missing_and_extreme_values(cohort, how):
     assert out[0] == 0 and 3 < out[1] <= LIMIT and np.isfinite(out).all()
     with pytest.raises(DatasetError, match="unknown normalisation"):
         standardise(cohort, cohort, "global")
+
+
+def test_a_known_participant_is_scaled_by_both_sides_and_the_fit_by_one(cohort):
+    """Whole trials held out: the level of a held-out trial survives, and its features move no training window."""
+    train, test = part(cohort, folds(cohort, "trials")[0])
+    whole, row = standardise(cohort, cohort).features["eda"], rows(cohort, folds(cohort, "trials")[0])[1]
+    assert np.allclose(standardise(test, train).features["eda"], whole[row])
+    spoiled = column(cohort, np.where(np.isin(np.arange(cohort.sizes["window"]), row), 1e6, cohort["eda"].values[:, 0]))
+    again = part(spoiled, folds(cohort, "trials")[0])[0]
+    for how in ("transductive", "inductive"):
+        assert np.array_equal(standardise(train, train, how).features["eda"],
+                              standardise(again, again, how).features["eda"])
+    assert np.array_equal(standardise(train.copy(), train).features["eda"], standardise(train, train).features["eda"])
