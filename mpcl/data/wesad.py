@@ -11,7 +11,6 @@ drives is *physiological*. This split is *our reading*: WESAD has no face or voi
 
 import hashlib
 import os
-import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -21,17 +20,10 @@ import xarray as xr
 from tqdm import tqdm
 
 from mpcl import __version__
-from mpcl.data import contract, features, labels, wesad_pickle
+from mpcl.data import checksums, contract, features, labels, wesad_pickle, wesad_questionnaires, wesad_table
 from mpcl.data.contract import DatasetError
+from mpcl.data.wesad_questionnaires import CONDITIONS, PANAS, POSITIVE, STRESS_ONLY, participants, questionnaires
 
-PANAS = (
-    "Active Distressed Interested Inspired Annoyed Strong Guilty Scared Hostile Excited Proud Irritable Enthusiastic "
-    "Ashamed Alert Nervous Determined Attentive Jittery Afraid Stressed Frustrated Happy Angry Irritated Sad"
-).split()
-STRESS_ONLY = ("Angry", "Irritated")  # asked after the stress condition only, and before Sad
-POSITIVE = (  # the ten positive items of PANAS (Watson et al., 1988) and Happy; all others are negative
-    "Active Interested Inspired Strong Excited Proud Enthusiastic Alert Determined Attentive Happy"
-).split()
 RECIPES = {
     "all24": [item for item in PANAS if item not in STRESS_ONLY],
     "all26": PANAS,
@@ -39,10 +31,9 @@ RECIPES = {
     "dmer9": "Inspired Alert Excited Enthusiastic Determined Afraid Nervous Scared Distressed".split(),
 }
 SHARP = 0.05
-ORDER = {"Base": "baseline", "TSST": "stress", "Fun": "amusement", "Medi 1": "meditation1", "Medi 2": "meditation2"}
-CONDITIONS = {"five": list(ORDER.values()), "three": ["baseline", "stress", "amusement"]}
 CODE = {"baseline": 1, "stress": 2, "amusement": 3, "meditation1": 4, "meditation2": 4}  # in the label vector
 LABEL_RATE = 700
+LARGEST = 1e6  # no sensor here gives more, in any unit; bytes in the wrong order do
 PARTICIPANTS = [f"S{number}" for number in range(2, 18) if number != 12]
 DOUBTFUL = {
     "S2": "chest temperature unreliable",
@@ -82,20 +73,25 @@ CHANNELS = {
 SHAKEN = ("bvp", "eda")  # their quality is multiplied by the share of seconds without motion
 
 
-def load(root, recipe="all24", conditions="five", window=60.0, step=30.0, missing="drop", cache=None, progress=None):
+def load(root, recipe="all24", conditions=None, window=None, step=None, missing="drop", cache=None, progress=None,
+         features="signals", table=None):  # fmt: skip
     """Load WESAD from its official files.
 
     Args:
-        root: the folder that holds ``S2/S2.pkl``, ``S2/S2_quest.csv`` and so on; some participants suffice.
+        root: the folder that holds ``S2/S2.pkl``, ``S2/S2_quest.csv`` and so on; some participants suffice. A file
+            that ``SHA256SUMS`` in this folder records must be the one it records.
         recipe: ``all24``, ``all26``, ``panas20`` or ``dmer9``, each also with ``-sharp`` behind it.
-        conditions: ``five`` or ``three`` (without the meditations).
-        window: seconds of a window; step: seconds from one window to the next.
+        conditions: ``five`` (the default) or ``three`` (without the meditations).
+        window: seconds of a window (60 by default); step: seconds from one window to the next (30 by default).
         missing: a report with an unanswered item is left out (``drop``) or filled in (``floor``,
             ``participant_median``: see :func:`mpcl.data.labels.impute`).
         cache: folder for the features, one file a participant; by default ``MPCL_CACHE`` or
             ``data/derived``; False for none.
         progress: a function called with (participants done, all, name); True or False for a bar or
             silence; by default a bar on a terminal.
+        features: ``signals``, or ``table159`` for the third-party table (:mod:`mpcl.data.wesad_table`), which has
+            three conditions and windows of 30 s; the pickles are not needed then.
+        table: the folder of that table, ``table159`` inside ``root`` by default.
 
     Returns:
         :class:`xarray.Dataset` that follows the contract, ``rating`` and ``doubtful (window)`` in it.
@@ -108,22 +104,20 @@ def load(root, recipe="all24", conditions="five", window=60.0, step=30.0, missin
         Traceback (most recent call last):
         mpcl.data.contract.DatasetError: no/such/folder: there is no such folder; give the one that holds S2/S2.pkl
     """
-    base = str(recipe).removesuffix("-sharp")
-    for given, known in ((base, RECIPES), (conditions, CONDITIONS), (missing, ("drop", *labels.IMPUTATIONS))):
-        if given not in known:
-            raise DatasetError(f"unknown choice {given!r}; choose {', '.join(known)}", "wesad")
-    if not (window > 0 and step > 0):
-        raise DatasetError(f"window and step must be positive seconds, not {window:g} and {step:g}", "wesad")
+    conditions, window, step = _choices(recipe, conditions, window, step, missing, features)
     root = Path(root)
-    names = _participants(root)
+    names = participants(root)
     folder = _cache_folder(cache, root)
     asked = questionnaires(root)
-    rating, notes = _ratings(asked, base, CONDITIONS[conditions], missing)
+    rating, notes = _ratings(asked, str(recipe).removesuffix("-sharp"), CONDITIONS[conditions], missing)
     parts = []
     with tqdm(names, desc="wesad", disable=(None if progress is None else progress is not True)) as bar:
-        for done, name in enumerate(bar):
-            order = asked.condition.values[np.argsort(asked.position.sel(participant=name).values)]
-            parts.append(_participant(root / name, name, list(order), window, step, folder))
+        for done, name in enumerate(bar):  # one participant in memory at a time, then its features alone
+            order = list(asked.condition.values[np.argsort(asked.position.sel(participant=name).values)])
+            if features == "table159":
+                parts.append(wesad_table.read(table or root / "table159", name, order))
+            else:
+                parts.append(_participant(root, name, order, window, step, folder))
             if callable(progress):
                 progress(done + 1, len(names), name)
     dataset = _join(parts, rating)
@@ -131,11 +125,32 @@ def load(root, recipe="all24", conditions="five", window=60.0, step=30.0, missin
         raise DatasetError(f"no trial with an answered report is as long as a window of {window:g} s", root)
     share = labels.distribution(dataset["rating"], epsilon=SHARP if recipe.endswith("-sharp") else None)
     dataset["distribution"] = share.transpose("window", "emotion")
-    dataset.attrs = _attributes(parts, names, notes, recipe, conditions, window, step)
+    dataset.attrs = _attributes(parts, names, notes)
+    dataset.attrs |= {"label_recipe": recipe, "conditions": conditions, "features": features}
+    dataset.attrs |= {"window_seconds": window, "step_seconds": step}
     return contract.check(dataset)
 
 
-def _attributes(parts, names, notes, recipe, conditions, window, step):
+def _choices(recipe, conditions, window, step, missing, features):
+    """Conditions, window and step, as chosen or by default."""
+    table = features == "table159"
+    conditions = conditions or ("three" if table else "five")
+    known = {str(recipe).removesuffix("-sharp"): RECIPES, conditions: CONDITIONS, features: ("signals", "table159"),
+             missing: ("drop", *labels.IMPUTATIONS)}  # fmt: skip
+    for given, choices in known.items():
+        if given not in choices:
+            raise DatasetError(f"unknown choice {given!r}; choose {', '.join(choices)}", "wesad")
+    if table and conditions != "three":
+        raise DatasetError("the third-party table has no meditation; choose the conditions 'three'", "wesad")
+    if table and not (window in (None, 30) and step in (None, 30)):
+        raise DatasetError("the third-party table has windows of 30 s; leave out window and step", "wesad")
+    window, step = (30.0 if table else 60.0) if window is None else window, 30.0 if step is None else step
+    if not (window > 0 and step > 0):
+        raise DatasetError(f"window and step must be positive seconds, not {window:g} and {step:g}", "wesad")
+    return conditions, float(window), float(step)
+
+
+def _attributes(parts, names, notes):
     devices = {}
     for part in parts:
         devices.setdefault(part.attrs["device"], []).append(part.attrs["participant"])
@@ -151,141 +166,11 @@ def _attributes(parts, names, notes, recipe, conditions, window, step):
         "rating_scale": "1-5",
         "created_by": f"mpcl {__version__}",
         "contract_version": contract.CONTRACT_VERSION,
-        "label_recipe": recipe,
-        "conditions": conditions,
-        "features": "signals",
-        "window_seconds": float(window),
-        "step_seconds": float(step),
         "notes": "\n".join(told),
     }
 
 
-def _participants(root):
-    if not root.is_dir():
-        raise DatasetError("there is no such folder; give the one that holds S2/S2.pkl", root)
-    names = [entry.name for entry in root.iterdir() if entry.is_dir() and re.fullmatch(r"S\d+", entry.name)]
-    if not names:
-        raise DatasetError("no participant's folder (S2 ... S17) is in here; give the one that holds S2/S2.pkl", root)
-    return sorted(names, key=lambda name: int(name[1:]))
-
-
 # --- reports -------------------------------------------------------------------------------------
-
-
-def questionnaires(root):
-    """Read all questionnaires: PANAS, STAI, DIM (valence, arousal), SSSQ and the times of the conditions.
-
-    Args:
-        root: the folder that holds ``S2/S2_quest.csv`` and so on.
-
-    Returns:
-        :class:`xarray.Dataset` with ``panas`` (participant, condition, panas_item), ``stai`` and ``dim``
-        likewise, ``sssq`` (participant, sssq_item; given once, after the stress condition), ``position``
-        (1 is the first condition) and ``start``, ``stop`` (participant, condition) in seconds *of the chest
-        device's clock*, which is not the pickle's. NaN where not asked or not answered.
-
-    Raises:
-        DatasetError: naming file, line, condition and item.
-    """
-    names = _participants(Path(root))
-    rows = [_questionnaire(Path(root) / name / f"{name}_quest.csv", name) for name in names]
-    by_report = ("participant", "condition")
-    dims = {
-        "panas": (*by_report, "panas_item"),
-        "stai": (*by_report, "stai_item"),
-        "dim": (*by_report, "dim_item"),
-        "sssq": ("participant", "sssq_item"),
-        "position": by_report,
-        "start": by_report,
-        "stop": by_report,
-    }
-    return xr.Dataset(
-        {name: (axes, np.stack([row[name] for row in rows])) for name, axes in dims.items()},
-        coords={
-            "participant": names,
-            "condition": CONDITIONS["five"],
-            "panas_item": PANAS,
-            "stai_item": np.arange(1, 7),
-            "dim_item": ["valence", "arousal"],
-            "sssq_item": np.arange(1, 7),
-        },
-    )
-
-
-def _questionnaire(path, name):
-    """The arrays of one file, its reports in the order of ``CONDITIONS``, by the names in its ORDER line."""
-    lines = _lines(path)
-    if lines["SUBJ"][0][1][:1] != [name]:
-        raise DatasetError(f"the file is about {lines['SUBJ'][0][1][:1]}, the folder about {name}; unpack again", path)
-    number, order = lines["ORDER"][0]
-    order = [ORDER.get(entry, entry) for entry in order]
-    told = [entry for entry in order if entry not in ("bRead", "fRead", "sRead")]
-    if sorted(told) != sorted(ORDER.values()):
-        raise DatasetError(f"line {number}: ORDER must name {', '.join(ORDER)} once each; restore the file", path)
-    rank = [told.index(condition) for condition in CONDITIONS["five"]]
-    found = {"position": np.array(rank) + 1}
-    for variable, tag in (("start", "START"), ("stop", "END")):
-        number, times = lines[tag][0]
-        if len(times) != len(order):
-            raise DatasetError(f"line {number}: {len(times)} times for {len(order)} entries of ORDER", path)
-        seconds = [_seconds(text, f"line {number}, {entry}", path) for text, entry in zip(times, order, strict=True)]
-        found[variable] = np.array([seconds[order.index(condition)] for condition in CONDITIONS["five"]])
-    for tag, items, top in (("PANAS", PANAS, 5), ("STAI", range(1, 7), 4), ("DIM", ("valence", "arousal"), 9)):
-        rows = [_answers(*lines[tag][place], told[place], items, top, tag, path) for place in range(5)]
-        found[tag.lower()] = np.array(rows)[rank]
-    found["sssq"] = np.array(_answers(*lines["SSSQ"][0], "stress", range(1, 7), 5, "SSSQ", path))
-    return found
-
-
-def _lines(path):
-    """Fields of each kind of line: ``{tag: [(line number, [field, ...]), ...]}``, all kinds complete."""
-    if not path.is_file():
-        raise DatasetError("the questionnaire is missing; unpack WESAD.zip once more", path)
-    wanted = {"SUBJ": 1, "ORDER": 1, "START": 1, "END": 1, "PANAS": 5, "STAI": 5, "DIM": 5, "SSSQ": 1}
-    found = {tag: [] for tag in wanted}
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
-        fields = [field.strip() for field in line.rstrip("; \t").split(";")]
-        tag = fields[0].lstrip("# ").rstrip(": ").upper()
-        if tag not in found and fields != [""]:
-            raise DatasetError(f"line {number} begins with {fields[0][:20]!r}, no known line does; restore it", path)
-        if fields != [""]:
-            found[tag].append((number, fields[1:]))
-    for tag, count in wanted.items():
-        if len(found[tag]) != count or any(not fields for _, fields in found[tag]):
-            raise DatasetError(f"{len(found[tag])} lines '# {tag}' with values, {count} needed; restore the file", path)
-    return found
-
-
-def _answers(number, fields, condition, items, top, tag, path):
-    """One row of answers, NaN where not asked or not answered."""
-    asked = [item for item in items if condition == "stress" or item not in STRESS_ONLY]
-    if len(fields) != len(asked):
-        raise DatasetError(
-            f"line {number}: {len(fields)} answers to {tag} after {condition}, {len(asked)} expected; "
-            f"compare ORDER and the row with the official file",
-            path,
-        )
-    given = dict.fromkeys(items, np.nan)
-    for item, text in zip(asked, fields, strict=True):
-        if text.lower() in ("", "nan"):
-            continue
-        if not re.fullmatch(r"\d+(\.\d*)?", text) or not 1 <= float(text) <= top:
-            raise DatasetError(
-                f"line {number}, {tag} after {condition}, item {item}: {text[:20]!r} is no answer from 1 to {top}; "
-                f"correct it, or write NaN for an unanswered item",
-                path,
-            )
-        given[item] = float(text)
-    return list(given.values())
-
-
-def _seconds(text, place, path):
-    """Minutes.seconds with trailing zeros lost, in seconds: 61.2 is 61 minutes and 20 seconds."""
-    found = re.fullmatch(r"(\d+)(?:\.(\d{1,2}))?", text)
-    if not found or int((found[2] or "0").ljust(2, "0")) >= 60:
-        raise DatasetError(f"{place}: {text[:20]!r} is no time in minutes.seconds; correct it", path)
-    return 60.0 * int(found[1]) + int((found[2] or "0").ljust(2, "0"))
 
 
 def _ratings(asked, base, conditions, missing):
@@ -307,32 +192,33 @@ def _ratings(asked, base, conditions, missing):
 # --- signals -------------------------------------------------------------------------------------
 
 
-def _participant(folder, name, order, window, step, cache):
+def _participant(root, name, order, window, step, cache):
     """Features of all windows of one participant, from the cache if the very same were made before."""
+    path = root / name / f"{name}.pkl"
+    if not path.is_file():
+        raise DatasetError("the file is missing; unpack WESAD.zip once more", path)
+    sources = [checksums.verify(source, root) for source in (path, root / name / f"{name}_quest.csv")]
     if cache is None:
-        return _extract(folder, name, order, window, step)
-    pickle, answers = folder / f"{name}.pkl", folder / f"{name}_quest.csv"
-    if not pickle.is_file():
-        raise DatasetError("the file is missing; unpack WESAD.zip once more", pickle)
-    code = [Path(module.__file__) for module in (features, wesad_pickle)] + [Path(__file__)]
+        return _extract(path, name, order, window, step)
+    code = [Path(module.__file__) for module in (features, wesad_pickle, wesad_questionnaires)] + [Path(__file__)]
     libraries = [version(library) for library in ("numpy", "scipy", "neurokit2")]
-    key = [_sha256(path) for path in (pickle, answers, *code)] + libraries + [repr((float(window), float(step)))]
-    path = cache / f"wesad-{name}-{hashlib.sha256(' '.join(key).encode()).hexdigest()[:16]}.nc"
+    key = sources + [checksums.sha256(file) for file in code] + libraries + [repr((window, step))]
+    kept = cache / f"wesad-{name}-{hashlib.sha256(' '.join(key).encode()).hexdigest()[:16]}.nc"
     try:
-        part = xr.load_dataset(path, engine="h5netcdf")
+        part = xr.load_dataset(kept, engine="h5netcdf")
         if part.attrs["fingerprint"] == contract.fingerprint(part):
             return part
     except Exception:  # absent or damaged, in whatever way: made anew
         pass
-    part = _extract(folder, name, order, window, step)
+    part = _extract(path, name, order, window, step)
     part.attrs["fingerprint"] = contract.fingerprint(part)
-    contract.write_netcdf(part, path)
+    contract.write_netcdf(part, kept)
     return part
 
 
-def _extract(folder, name, order, window, step):
+def _extract(path, name, order, window, step):
     """Features (window, <modality>_feature) and quality (window) of one participant, from the pickle."""
-    trials, signals, device, notes = _signals(folder / f"{name}.pkl", name, order)
+    trials, signals, device, notes = _signals(path, name, order)
     places = {trial: features.place_windows(stop - start, window, step) for trial, (start, stop) in trials.items()}
     notes += [f"{name}: {trial} is shorter than a window" for trial, cut in places.items() if not len(cut)]
     places = {trial: cut for trial, cut in places.items() if len(cut)}
@@ -432,7 +318,11 @@ def _cut(values, modality, duration, trials, path):
         trial: slice(int(np.ceil(start * rate - 1e-6)), int(stop * rate + 1e-6))
         for trial, (start, stop) in trials.items()
     }
-    return {trial: values[span].copy() for trial, span in bounds.items()}
+    cut = {trial: values[span].copy() for trial, span in bounds.items()}
+    for trial, own in cut.items():
+        if (np.abs(own) > LARGEST).any():
+            raise DatasetError(f"{modality}, {trial}: a value beyond {LARGEST:g}, no sensor's; download it again", path)
+    return cut
 
 
 def _trials(label, order, path):
@@ -483,13 +373,11 @@ def _join(parts, rating):
             continue
         feature, none = f"{modality}_feature", np.full(model[modality].shape[1], np.nan)
         rows = [part.get(modality, np.broadcast_to(none, (part.sizes["window"], none.size))) for part in parts]
-        quality = [part.get(f"{modality}_quality", np.zeros(part.sizes["window"])) for part in parts]
-        joined[modality] = (("window", feature), np.concatenate(rows))
-        joined[modality].attrs = {
-            "branch": channel.branch,
-            "source": f"{channel.device} {channel.key}, {channel.rate} Hz",
-        }
-        joined[f"{modality}_quality"] = ("window", np.concatenate(quality))
+        source = f"{channel.device} {channel.key}, {channel.rate} Hz"
+        joined[modality] = (("window", feature), np.concatenate(rows), {"branch": channel.branch, "source": source})
+        if f"{modality}_quality" in model:
+            quality = [part.get(f"{modality}_quality", np.zeros(part.sizes["window"])) for part in parts]
+            joined[f"{modality}_quality"] = ("window", np.concatenate(quality))
         joined = joined.assign_coords({name: model[name] for name in (feature, f"{modality}_unit")})
     return joined.isel(window=np.flatnonzero(row >= 0))
 
@@ -507,8 +395,3 @@ def _cache_folder(cache, root):
     if folder.resolve().is_relative_to(root.resolve()):
         raise DatasetError("the cache would lie inside the data; set MPCL_CACHE to another folder", folder)
     return folder
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
