@@ -18,7 +18,7 @@ from tqdm import tqdm
 from mpcl import provenance
 from mpcl.data.contract import DatasetError, fingerprint, read_netcdf, write_netcdf
 from mpcl.evaluation.floors import FLOORS
-from mpcl.evaluation.metrics import LEVELS, METRICS
+from mpcl.evaluation.metrics import BETTER, LEVELS
 from mpcl.evaluation.protocol import absent_modalities, check_methods, run, tasks
 from mpcl.evaluation.statistics import interval
 from mpcl.settings import Settings, device_of
@@ -85,10 +85,10 @@ def empty(dataset, methods, protocol, seeds, settings, device):
     coords = {
         "method": list(methods), "protocol": [protocol], "level": list(LEVELS),
         "cohort": [int(dataset.attrs.get("cohort_seed", 0))], "seed": list(map(int, seeds)),
-        "participant": sorted(names(dataset)), "metric": list(METRICS),
+        "participant": sorted(names(dataset)), "metric": list(BETTER),
     }
     score = xr.DataArray(np.nan, dims=DIMENSIONS, coords=coords)
-    score = score.assign_coords(better=("metric", [direction for _, direction in METRICS.values()]))
+    score = score.assign_coords(better=("metric", list(BETTER.values())))
     described = {name: str(dataset.attrs.get(name, "")) for name in
                  ("dataset", "label_recipe", "conditions", "features", "licence", "citation")}
     absent = absent_modalities(dataset)

@@ -6,8 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import kendalltau
 
-from mpcl.evaluation.metrics import METRICS, SMALLEST, kl, participant_scores, scores
+from mpcl.evaluation.metrics import (
+    SIX,
+    SMALLEST,
+    calibration_error,
+    dominant_accuracy,
+    kl,
+    mixed_windows,
+    participant_scores,
+    rank_opposite,
+    rank_same,
+    scores,
+)
 
 
 @st.composite
@@ -34,8 +46,22 @@ def reference(d, p):
 @given(pairs())
 def test_equal_to_the_definitions(pair):
     expected = reference(*pair)
-    for name, value in zip(METRICS, scores(*(row[None] for row in pair)).values[0], strict=True):
-        assert value == pytest.approx(expected[name], abs=1e-12)
+    got = scores(*(row[None] for row in pair)).isel(window=0)
+    for name in SIX:
+        assert got.sel(metric=name).item() == pytest.approx(expected[name], abs=1e-12)
+
+
+def test_equal_to_pyldl():
+    """The independent library agrees; it clips elsewhere, so predictions are above zero here."""
+    oracle = pytest.importorskip("pyldl.metrics", reason="python-ldl is not installed")
+    random = np.random.default_rng(0)
+    true, predicted = random.dirichlet(np.full(10, 0.7), 50), random.dirichlet(np.full(10, 5.0), 50)
+    true[::2] = np.where(true[::2] > 0.05, true[::2], 0)
+    true /= true.sum(1, keepdims=True)
+    names = dict.fromkeys(SIX, None) | {"kl": "kl_divergence"}
+    for name, theirs in names.items():
+        expected = getattr(oracle, theirs or name)(true, predicted, reduction=None)
+        assert np.allclose(scores(true, predicted).sel(metric=name), expected, atol=1e-9), name
 
 
 @given(pairs())
@@ -44,6 +70,49 @@ def test_nothing_beats_the_truth(pair):
     best, other = scores(true[None], true[None]), scores(true[None], predicted[None])
     sign = np.where(best.better == "lower", 1, -1)
     assert (sign * (other - best) >= -1e-12).all()
+
+
+@given(pairs(), st.integers(0, 2**32 - 1))
+def test_agreement_in_order_is_kendalls_within_and_between_valences(pair, seed):
+    """Against a count of pairs in plain loops; without ties and with one valence, against SciPy's tau."""
+    true, predicted = pair
+    valence = np.random.default_rng(seed).choice([-1, 0, 1], len(true))
+    for function, sign in ((rank_same, 1), (rank_opposite, -1)):
+        compared = [np.sign(true[i] - true[j]) * np.sign(predicted[i] - predicted[j]) for i in range(len(true))
+                    for j in range(i) if valence[i] * valence[j] * sign > 0 and true[i] != true[j]]
+        expected = np.mean(compared) if compared else np.nan
+        assert function(true, predicted, valence) == pytest.approx(expected, nan_ok=True)
+    one, other = np.random.default_rng(seed).dirichlet(np.ones(6), 2)
+    assert rank_same(one, other, np.ones(6)) == pytest.approx(kendalltau(one, other)[0])
+
+
+def test_the_dominant_emotion_may_be_tied():
+    true = np.array([[0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.5, 0.3, 0.2]])
+    guess = np.array([[0.3, 0.5, 0.2], [0.1, 0.2, 0.7], [1 / 3, 1 / 3, 1 / 3]])
+    assert np.allclose(dominant_accuracy(true, guess), [1, 0, 1 / 3])
+
+
+def test_mixed_windows_are_told_by_ratings_alone(cohort):
+    own = cohort.isel(window=np.flatnonzero(cohort.participant.values == "P01"))
+    rating = np.ones((own.sizes["window"], own.sizes["emotion"]))
+    rating[0, [0, 5]] = 3  # one positive, one negative at the middle of 1-5
+    rating[1, [0, 1]] = 5
+    own = own.assign(rating=(("window", "emotion"), rating))
+    assert mixed_windows(own).tolist() == [True] + [False] * (own.sizes["window"] - 1)
+    guess = np.full(rating.shape, 0.1)
+    guess[0] += np.where(np.isin(np.arange(10), [0, 5]), 0.04, -0.01)
+    scored = participant_scores(own, guess)
+    assert scored.sel(metric="mixed_auroc").item() == 1
+    assert participant_scores(own, np.full(rating.shape, 0.1)).sel(metric="mixed_auroc").item() == 0.5
+    assert mixed_windows(own.drop_vars("rating")) is None
+    assert participant_scores(own.drop_vars("rating"), guess).sel(metric="mixed_auroc").isnull().all()
+
+
+def test_calibration_compares_mean_masses_bin_by_bin():
+    """Predicted .3 where .5 is true on average, .9 where .9 is: an error of .2 over half of the weight."""
+    true, guess = (np.stack([mass, 1 - np.array(mass)], 1) for mass in ([0.2, 0.8, 0.9, 0.9], [0.3, 0.3, 0.9, 0.9]))
+    assert calibration_error(true, guess, [1, -1], np.ones(4)) == pytest.approx(0.1)
+    assert calibration_error(true, guess, [1, -1], np.array([3, 0, 3, 0])) == pytest.approx(0.05)
 
 
 def test_kl_is_of_true_from_predicted():
@@ -57,7 +126,7 @@ def test_trials_and_participants_weigh_equally(cohort):
     rows += np.flatnonzero(cohort.participant.values == "P02")[:1].tolist()
     dataset = cohort.isel(window=rows)
     predicted = np.full((len(rows), cohort.sizes["emotion"]), 0.1)
-    each = scores(dataset.distribution.values, predicted).sel(metric="kl").to_series().values
+    each = scores(dataset.distribution.values, predicted).sel(metric="kl").values
     got = participant_scores(dataset, predicted).sel(metric="kl")
     trials = {}
     for value, trial in zip(each[:-1], dataset.trial.values, strict=False):
