@@ -40,9 +40,9 @@ BEAT = (300.0, 2000.0)  # ms, the shortest and longest interval between beats (2
 BREATH = (1.0, 15.0)  # s, the shortest and longest breath
 JUMP = 0.2  # how far an interval may lie from the median of its neighbours, relative to it
 SCR = 0.01  # µS, the lowest skin conductance response (Boucsein, 2012)
-RISE = 5.0  # s, the longest that a response rises (Boucsein, 2012); what rises longer is level
+RISE, DECAY = 5.0, 4.0  # s, the longest that a response rises, and how it decays
 SMOOTH = 0.25  # s, standard deviation of the Gaussian before the search for responses
-NOISE = 5.0  # standard deviations of the noise that a response must rise above
+NOISE = 7.0  # standard deviations of the noise that a response must stand out
 BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}  # Hz
 MOTION = 0.1  # g, a second whose acceleration varies more (standard deviation) counts as motion
 
@@ -89,7 +89,7 @@ def ppg(signal, rate, windows, unit="a.u."):
     values, usable = _prepare(signal, rate, windows)
     clean = _guarded(nk.signal_filter, values, sampling_rate=rate, lowcut=0.7, highcut=3.5, order=2)
     peaks = _positions(_guarded(lambda: nk.ppg_findpeaks(clean, sampling_rate=rate)["PPG_Peaks"]))
-    height = _rise(clean, peaks)
+    height = _rise(clean, peaks) if len(peaks) else np.zeros(0)
     beats = _upstroke(clean, peaks, rate) if len(peaks) else np.zeros(0)
     return _cardiac(beats, height, "pulse_amplitude", unit, usable, rate, windows)
 
@@ -115,10 +115,11 @@ def ecg(signal, rate, windows, unit="mV"):
 def eda(signal, rate, windows):
     """Level, trend and responses (SCR) of electrodermal activity in microsiemens.
 
-    Tonic below and phasic above 0.05 Hz (NeuroKit2). Responses are searched in the signal itself, from
-    trough to peak (Boucsein, 2012), because a high pass rings after a large response and its ripples pass
-    for small ones: see ``_responses``. ``scr_sum`` is their summed height a minute, 0 where there is none;
-    ``scr_amplitude`` is NaN there. Arguments, result and missing values: see the module.
+    Tonic below and phasic above 0.05 Hz (NeuroKit2). The phasic part rings after a large response, and its
+    ripples pass for small ones; so responses are searched in the signal itself, each counted where it rises
+    most steeply and as high as it is from trough to peak (``_responses``). ``scr_sum`` is their summed
+    height a minute, 0 where there is none; ``scr_amplitude`` is NaN there. Arguments, result and missing
+    values: see the module.
 
     Example:
         >>> skin = nk.eda_simulate(duration=60, sampling_rate=8, scr_number=5, random_state=1)
@@ -147,21 +148,31 @@ def eda(signal, rate, windows):
 
 
 def _responses(values, rate):
-    """Smooth skin conductance, the peaks of its responses (in samples) and their heights from trough to peak.
+    """Smooth skin conductance, where its responses rise most steeply (in samples), and their heights.
 
-    A Gaussian smooths, the one kernel that adds no extremum to a signal (Babaud et al., 1986), so that
-    nothing rings. A response is a peak that stands out on both sides, and whose rise within ``RISE``
-    seconds, measured from the trough after the response before, is ``SCR`` microsiemens and ``NOISE``
-    times what smoothing leaves of the sensor's noise (from the median second difference) at least. Two
-    responses so close that no trough parts them count as one.
+    A response is taken as a jump of the sudomotor drive that decays with ``DECAY`` seconds: the sum of slope
+    and level / ``DECAY`` undoes that decay (Alexander et al., 2005), so that each response is one bump of
+    the drive, on a recovering or rising level too, and nothing rings. A bump must exceed ``SCR`` a second and
+    ``NOISE`` times what smoothing leaves of the sensor's noise (from the median second difference). The
+    height is that of the signal, from trough to peak within ``RISE`` seconds (Boucsein, 2012), and at least
+    ``SCR``. These numbers are *our reading*.
     """
-    smooth = ndimage.gaussian_filter1d(values, SMOOTH * rate, mode="nearest") if len(values) else values
-    bend = np.median(np.abs(np.diff(values, 2))) if len(values) > 2 else 0.0
-    noise = bend / 0.6745 / np.sqrt(6) / np.sqrt(2 * np.sqrt(np.pi) * max(SMOOTH * rate, 0.3))
-    least = max(SCR, NOISE * noise)
-    peaks = dsp.find_peaks(smooth, prominence=least)[0]
-    height = _rise(smooth, peaks, max(1, int(RISE * rate)))
-    return smooth, peaks[height >= least], height[height >= least]
+    if len(values) < 3:
+        return values, np.zeros(0, int), np.zeros(0)
+    width = SMOOTH * rate
+    smooth = ndimage.gaussian_filter1d(values, width, mode="nearest")  # adds no extremum
+    drive = np.gradient(smooth) * rate + smooth / DECAY
+    noise = np.median(np.abs(np.diff(values, 2))) / 0.6745 / np.sqrt(6)
+    noise *= rate * np.sqrt(-np.expm1(-(width**-2)) / (4 * np.sqrt(np.pi) * width))
+    steep = dsp.find_peaks(drive, prominence=max(SCR, NOISE * noise))[0]
+    reach = max(1, int(RISE / 2 * rate))
+    begin = np.maximum(np.append(0, steep[:-1]), steep - reach)
+    onset = np.array([first + drive[first:last].argmin() for first, last in zip(begin, steep, strict=True)], int)
+    stop = np.minimum(np.append(onset[1:], len(values)), steep + reach)[: len(steep)]
+    height = [smooth[middle : last + 1].max() - smooth[first:middle].min()
+              for first, middle, last in zip(onset, steep, stop, strict=True)]
+    height = np.array(height, float)
+    return smooth, steep[height >= SCR], height[height >= SCR]
 
 
 def temperature(signal, rate, windows):
@@ -500,12 +511,10 @@ def _positions(found):
     return np.asarray([] if found is None else found, dtype=float).astype(int)
 
 
-def _rise(values, peaks, within=None):
-    """Height of each peak above the lowest value since the peak before it, at most ``within`` samples ago."""
-    first = np.concatenate([[0], peaks[:-1]])[: len(peaks)]
-    first = first if within is None else np.maximum(first, peaks - within)
-    span = np.stack([first, np.maximum(peaks, first + 1)], 1).ravel()  # a peak at the very first sample too
-    return values[peaks] - np.minimum.reduceat(values, span)[::2] if len(peaks) else np.zeros(0)
+def _rise(values, peaks):
+    """Height of each peak above the lowest value since the peak before it."""
+    lowest = np.minimum.reduceat(values[: peaks[-1] + 1], np.concatenate([[0], peaks[:-1]]))
+    return values[peaks] - lowest
 
 
 def _spectrum(values, rate, windows, seconds):

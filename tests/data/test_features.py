@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+import zipfile
 from pathlib import Path
 
 import neurokit2 as nk
@@ -90,16 +91,28 @@ def test_breaths_of_a_real_chest_agree_with_neurokit():
     assert value(table, "rate") == pytest.approx(60 / periods[periods > features.BREATH[0]].mean(), abs=0.5)
 
 
-def test_responses_of_real_skin_agree_with_neurokit(monkeypatch):
-    skin = recorded("biosppy/eda.txt") / 2**12 * 3.3 / 0.12  # to microsiemens
-    _, found = nk.eda_process(skin[::50], sampling_rate=20)
-    heights = np.asarray(found["SCR_Amplitude"])
-    monkeypatch.setattr(features, "SCR", 0.1 * heights.max())  # NeuroKit2's fence is relative to the highest
-    table = features.eda(skin, 1000, whole(skin, 1000))
-    minutes = len(skin) / 1000 / 60
-    assert value(table, "scr_rate") * minutes == pytest.approx((heights > features.SCR).sum(), abs=1.1)
-    assert value(table, "scr_sum") * minutes == pytest.approx(heights.sum(), rel=0.25)
-    assert value(table, "level") == pytest.approx(skin.mean(), rel=0.02)
+def real_skins():
+    """Skin conductance in microsiemens and its rate: a finger's, and three wrists' over fifty minutes."""
+    finger = recorded("biosppy/eda.txt")[:150000].reshape(-1, 50).mean(1)  # 50 Hz of the mains averaged out
+    yield finger / 2**12 * 3.3 / 0.12, 20
+    for name in ("S2", "S6", "S13"):
+        with zipfile.ZipFile(SIGNALS.parent / "wesad" / name / f"{name}_E4_Data.zip") as archive:
+            yield np.loadtxt(archive.open("EDA.csv"))[6002:18002], 4
+
+
+def test_responses_of_real_skin_agree_with_neurokit():
+    for skin, rate in real_skins():
+        smooth, steep, height = features._responses(skin, rate)
+        _, theirs = nk.eda_peaks(smooth, sampling_rate=rate, amplitude_min=1e-9)  # by trough and peak, too
+        whole_ones = np.isfinite(theirs["SCR_Onsets"]) & (theirs["SCR_Amplitude"] >= 0.05)
+        onset, peak, rise = (np.array(theirs[f"SCR_{name}"])[whole_ones] for name in ("Onsets", "Peaks", "Amplitude"))
+        inside = (steep >= onset[:, None]) & (steep <= peak[:, None])  # (their response, ours)
+        assert inside.any(1).mean() > 0.99  # theirs are all found; some that overlap are told apart
+        single = inside.sum(1) == 1
+        same = np.isclose(height[inside[single].argmax(1)], rise[single], rtol=1e-6)
+        assert single.mean() > 0.6 and same.mean() > 0.75  # but for those that rise longer
+        assert (height >= 0.05).sum() - inside.any(0)[height >= 0.05].sum() <= 0.03 * len(steep)
+        assert value(features.eda(skin, rate, whole(skin, rate)), "level") == pytest.approx(skin.mean(), rel=0.02)
 
 
 @pytest.mark.parametrize("rate", [4, 100])
@@ -114,9 +127,37 @@ def test_planted_skin_responses_are_counted(rate):
         table = features.eda(skin, rate, MINUTE)
         found.append(value(table, "scr_rate"))
         levels.append(value(table, "level"))
-    assert np.corrcoef(planted, found)[0, 1] > 0.95
-    assert found[0] == 0 and np.isnan(value(features.eda(np.linspace(1, 1.01, 240), 4, MINUTE), "scr_amplitude"))
+    assert found == planted and np.isnan(value(features.eda(np.linspace(1, 1.01, 240), 4, MINUTE), "scr_amplitude"))
     assert np.corrcoef(planted, levels)[0, 1] > 0.99
+
+
+def test_ringing_is_no_response():
+    skin = nk.eda_simulate(duration=90, sampling_rate=8, scr_number=6, drift=0.01, noise=0, random_state=1)
+    assert features.eda(skin, 8, features.place_windows(90)).sel(feature="scr_rate").values.tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("rate", [4, 16])
+@pytest.mark.parametrize("drift", [-0.5, 0.0, 0.5])  # µS a minute
+@pytest.mark.parametrize("noise", [0.0005, 0.003, 0.01])
+def test_responses_that_overlap_on_a_moving_level(rate, drift, noise):
+    """Of responses of .05 to 1 µS, 2 to 15 s apart, with the recovery times of several people."""
+    rng = np.random.default_rng(rate)
+    planted, found, wrong = 0, [], 0
+    for _ in range(4):
+        time, start = np.arange(300 * rate) / rate, np.cumsum(rng.uniform(2, 15, 33))
+        start, recovery, rise = start[start < 288], rng.uniform(2, 8), rng.uniform(0.5, 1)
+        shape = [np.exp(-after / recovery) - np.exp(-after / rise) for after in
+                 ((time[:, None] - start).clip(0), np.arange(0, 20, 0.01))]  # Bateman's function
+        size = np.exp(rng.uniform(np.log(0.05), 0, len(start)))
+        skin = 3 + drift * time / 60 + (shape[0] * size).sum(1) / shape[1].max() + noise * rng.normal(size=len(time))
+        _, steep, height = features._responses(np.round(skin, 3), rate)
+        late = steep[:, None] / rate - start  # (found, planted)
+        match = (late > -1) & (late < 3)
+        planted, wrong = planted + len(start), wrong + (~match.any(1)).sum()
+        row, column = np.nonzero(match & (np.abs(late) == np.abs(late).min(1, keepdims=True)))
+        found += list(zip(size[column], height[row], strict=True))
+    assert wrong <= 1 and (0.75 if noise == 0.01 else 0.88) * planted < len(found) <= planted
+    assert np.corrcoef(np.transpose(found))[0, 1] > 0.97
 
 
 @pytest.mark.parametrize("rate", [8, 15, 24])
@@ -132,6 +173,15 @@ def test_muscle_bursts_raise_the_root_mean_square():
     table = features.emg(noise, 700, features.place_windows(120, 60, 60))
     assert value(table, "rms", 1) / value(table, "rms", 0) == pytest.approx(3, rel=0.05)
     assert 100 < value(table, "median_frequency") < 350
+
+
+def test_strength_of_a_real_muscle_is_that_of_neurokit():
+    for name in ("emg", "emg_1"):
+        muscle = recorded(f"biosppy/{name}.txt")
+        table = features.emg(muscle, 1000, whole(muscle, 1000))
+        clean = nk.emg_clean(muscle, sampling_rate=1000)
+        assert table.quality > 0.98
+        assert value(table, "rms") == pytest.approx(np.sqrt(np.mean(clean**2)), rel=0.01)
 
 
 def test_acceleration_of_a_planted_tremor():
