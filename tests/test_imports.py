@@ -17,6 +17,7 @@ ORDER = [
     "mpcl.freshness",  # reads code and notebooks as text, imports none of it
     "mpcl.data.contract",
     "mpcl.data.labels",
+    "mpcl.data.windowing",
     "mpcl.data.features",
     "mpcl.data",  # simulated, wesad, dmer
     "mpcl.data.catalogue",
@@ -26,6 +27,9 @@ ORDER = [
     "mpcl.splits",
     "mpcl.model",
     "mpcl.model.network",
+    "mpcl.batches",
+    "mpcl.checkpoints",
+    "mpcl.replicas",
     "mpcl.training",
     "mpcl.evaluation",
     "mpcl.evaluation.protocol",

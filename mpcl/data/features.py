@@ -14,27 +14,41 @@ and returns a :class:`xarray.DataArray` (window, feature) with the coordinates `
 ``notes``: one sentence a line on what could not be done. What is undefined in a window is NaN.
 
 Gaps of up to one second are bridged by a straight line. Longer gaps, lines that stay flat and samples
-stuck at the ends of the converter's range are *not usable*: filters run across them, but no beat,
-breath or sample from there enters a feature. A window of which less than half is usable is NaN.
+stuck at the ends of the converter's range are *not usable* (:mod:`mpcl.data.windowing`): filters run
+across them, but no beat, breath or sample from there enters a feature. A window of which less than half
+is usable is NaN. Windows lie in one trial, so none spans a change of label.
 
 The fences below (which interval is a beat, how high a skin conductance response is at least) are
 *our reading* of common practice; cleaning and peak finding are NeuroKit2's and SciPy's.
 """
 
-import warnings
-
 import neurokit2 as nk
 import numpy as np
-import xarray as xr
 from scipy import ndimage
 from scipy import signal as dsp
 
 from mpcl.data.contract import DatasetError
+from mpcl.data.windowing import (
+    LEAST_SHARE,
+    clock,
+    covered_share,
+    cut_windows,
+    guarded,
+    lie_inside,
+    mean,
+    over_windows,
+    prepare,
+    rmssd,
+    sd,
+    slope,
+    spectrum,
+    tabulate,
+    thin,
+    unbroken,
+    usable_share,
+)
+from mpcl.data.windowing import place_windows as place_windows  # for whoever asks here
 
-GAP = 1.0  # s, the longest gap that is bridged
-FLAT = 2.0  # s of the very same value: nothing is measured (where the value should never rest)
-STUCK, CLIPPED = 3, 0.005  # samples in a row at the highest or lowest value, and their share: clipped
-LEAST_SHARE = 0.5  # of a window that must be usable
 LEAST = 5  # beats or breaths, the fewest that make a statistic
 BEAT = (300.0, 2000.0)  # ms, the shortest and longest interval between beats (200 to 30 a minute)
 BREATH = (1.0, 15.0)  # s, the shortest and longest breath
@@ -45,31 +59,6 @@ SMOOTH = 0.25  # s, standard deviation of the Gaussian before the search for res
 NOISE = 7.0  # standard deviations of the noise that a response must stand out
 BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}  # Hz
 MOTION = 0.1  # g, a second whose acceleration varies more (standard deviation) counts as motion
-
-
-def place_windows(duration, length=60.0, step=30.0):
-    """Place windows over a trial.
-
-    Args:
-        duration: seconds that the trial lasts.
-        length: seconds of a window.
-        step: seconds from the start of one window to the start of the next.
-
-    Returns:
-        float array (window, 2): start and stop in seconds; none if the trial is shorter than a window.
-
-    Raises:
-        DatasetError: if length or step is not positive.
-
-    Example:
-        >>> place_windows(100.0).tolist()
-        [[0.0, 60.0], [30.0, 90.0]]
-    """
-    if not (length > 0 and step > 0):
-        raise DatasetError(f"window and step must be positive seconds, not {length:g} and {step:g}")
-    count = int(np.floor((duration - length) / step + 1e-9)) + 1
-    start = step * np.arange(max(count, 0))
-    return np.stack([start, start + length], 1)
 
 
 def ppg(signal, rate, windows, unit="a.u."):
@@ -86,9 +75,9 @@ def ppg(signal, rate, windows, unit="a.u."):
         >>> abs(found.sel(feature="heart_rate").item() - 70) < 2, found.unit.sel(feature="heart_rate").item()
         (True, '1/min')
     """
-    values, usable = _prepare(signal, rate, windows)
-    clean = _guarded(nk.signal_filter, values, sampling_rate=rate, lowcut=0.7, highcut=3.5, order=2)
-    peaks = _positions(_guarded(lambda: nk.ppg_findpeaks(clean, sampling_rate=rate)["PPG_Peaks"]))
+    values, usable = prepare(signal, rate, windows)
+    clean = guarded(nk.signal_filter, values, sampling_rate=rate, lowcut=0.7, highcut=3.5, order=2)
+    peaks = _positions(guarded(lambda: nk.ppg_findpeaks(clean, sampling_rate=rate)["PPG_Peaks"]))
     height = _rise(clean, peaks) if len(peaks) else np.zeros(0)
     beats = _upstroke(clean, peaks, rate) if len(peaks) else np.zeros(0)
     return _cardiac(beats, height, "pulse_amplitude", unit, usable, rate, windows)
@@ -105,9 +94,9 @@ def ecg(signal, rate, windows, unit="mV"):
         >>> abs(ecg(heart, 250, place_windows(60)).sel(feature="heart_rate").item() - 70) < 2
         True
     """
-    values, usable = _prepare(signal, rate, windows)
-    clean = _guarded(nk.ecg_clean, values, sampling_rate=rate)
-    peaks = _positions(_guarded(lambda: nk.ecg_findpeaks(clean, sampling_rate=rate)["ECG_R_Peaks"]))
+    values, usable = prepare(signal, rate, windows)
+    clean = guarded(nk.ecg_clean, values, sampling_rate=rate)
+    peaks = _positions(guarded(lambda: nk.ecg_findpeaks(clean, sampling_rate=rate)["ECG_R_Peaks"]))
     height = clean[peaks] if len(peaks) else np.zeros(0)
     return _cardiac(peaks, height, "r_amplitude", unit, usable, rate, windows)
 
@@ -126,25 +115,25 @@ def eda(signal, rate, windows):
         >>> eda(skin, 8, place_windows(60)).sel(feature="scr_rate").item()
         5.0
     """
-    values, usable = _prepare(signal, rate, windows, flat=10.0, stuck=False)
-    values, usable, rate = _slower(values, usable, rate, 14)
+    values, usable = prepare(signal, rate, windows, flat=10.0, stuck=False)
+    values, usable, rate = thin(values, usable, rate, 14)
     smooth, peaks, height = _responses(values, rate)
-    parts = _guarded(nk.eda_phasic, smooth, sampling_rate=rate)
+    parts = guarded(nk.eda_phasic, smooth, sampling_rate=rate)
     lost = parts is None
     tonic, phasic = (np.full((2, len(values)), np.nan)) if lost else parts.to_numpy().T
-    inside = _inside(peaks / rate, peaks / rate, windows) & usable[peaks]
-    quality = _share(usable, rate, windows)
-    level, varying = (_cut(np.where(usable, x, np.nan), rate, windows) for x in (tonic, phasic))
+    inside = lie_inside(peaks / rate, peaks / rate, windows) & usable[peaks]
+    quality = usable_share(usable, rate, windows)
+    level, varying = (cut_windows(np.where(usable, x, np.nan), rate, windows) for x in (tonic, phasic))
     minutes = np.maximum(quality * np.diff(windows, axis=1)[:, 0], 1e-9) / 60
     columns = {
-        "level": ("µS", _mean(level)),
-        "level_slope": ("µS/min", _slope(level, _clock(level, rate))),
-        "phasic_sd": ("µS", _sd(varying)),
+        "level": ("µS", mean(level)),
+        "level_slope": ("µS/min", slope(level, clock(level, rate))),
+        "phasic_sd": ("µS", sd(varying)),
         "scr_rate": ("1/min", inside.sum(1) / minutes),
-        "scr_amplitude": ("µS", _mean(np.where(inside, height, np.nan))),
+        "scr_amplitude": ("µS", mean(np.where(inside, height, np.nan))),
         "scr_sum": ("µS/min", (inside * height).sum(1) / minutes),
     }
-    return _table(columns, quality, windows, ["tonic and phasic parts could not be told apart"] * lost)
+    return tabulate(columns, quality, windows, ["tonic and phasic parts could not be told apart"] * lost)
 
 
 def _responses(values, rate):
@@ -169,8 +158,10 @@ def _responses(values, rate):
     begin = np.maximum(np.append(0, steep[:-1]), steep - reach)
     onset = np.array([first + drive[first:last].argmin() for first, last in zip(begin, steep, strict=True)], int)
     stop = np.minimum(np.append(onset[1:], len(values)), steep + reach)[: len(steep)]
-    height = [smooth[middle : last + 1].max() - smooth[first:middle].min()
-              for first, middle, last in zip(onset, steep, stop, strict=True)]
+    height = [
+        smooth[middle : last + 1].max() - smooth[first:middle].min()
+        for first, middle, last in zip(onset, steep, stop, strict=True)
+    ]
     height = np.array(height, float)
     return smooth, steep[height >= SCR], height[height >= SCR]
 
@@ -185,15 +176,15 @@ def temperature(signal, rate, windows):
         >>> round(temperature(warming, 4, place_windows(60)).sel(feature="slope").item(), 6)
         1.0
     """
-    values, usable = _prepare(signal, rate, windows, flat=np.inf, stuck=False)
-    values, usable, rate = _slower(values, usable, rate, 4)
-    cut = _cut(np.where(usable, values, np.nan), rate, windows)
+    values, usable = prepare(signal, rate, windows, flat=np.inf, stuck=False)
+    values, usable, rate = thin(values, usable, rate, 4)
+    cut = cut_windows(np.where(usable, values, np.nan), rate, windows)
     columns = {
-        "level": ("°C", _mean(cut)),
-        "slope": ("°C/min", _slope(cut, _clock(cut, rate))),
-        "sd": ("°C", _sd(cut)),
+        "level": ("°C", mean(cut)),
+        "slope": ("°C/min", slope(cut, clock(cut, rate))),
+        "sd": ("°C", sd(cut)),
     }
-    return _table(columns, _share(usable, rate, windows), windows)
+    return tabulate(columns, usable_share(usable, rate, windows), windows)
 
 
 def respiration(signal, rate, windows, unit="%"):
@@ -207,29 +198,29 @@ def respiration(signal, rate, windows, unit="%"):
         >>> abs(respiration(belt, 25, place_windows(60)).sel(feature="rate").item() - 15) < 1
         True
     """
-    values, usable = _prepare(signal, rate, windows)
-    values, usable, rate = _slower(values, usable, rate, 25)
-    clean = _guarded(nk.rsp_clean, values, sampling_rate=rate)
-    found = _guarded(lambda: nk.rsp_findpeaks(clean, sampling_rate=rate)) or {}
+    values, usable = prepare(signal, rate, windows)
+    values, usable, rate = thin(values, usable, rate, 25)
+    clean = guarded(nk.rsp_clean, values, sampling_rate=rate)
+    found = guarded(lambda: nk.rsp_findpeaks(clean, sampling_rate=rate)) or {}
     peaks, troughs = (_positions(found.get(f"RSP_{name}")) for name in ("Peaks", "Troughs"))
     peaks, troughs = peaks[: len(troughs)], troughs[: len(peaks)]  # a trough before each peak
     depth = clean[peaks] - clean[troughs] if len(peaks) else np.zeros(0)
     period = np.diff(troughs) / rate
-    good = (period > BREATH[0]) & (period < BREATH[1]) & _whole(troughs, usable)
-    inside = _inside(troughs[:-1] / rate, troughs[1:] / rate, windows) & good
+    good = (period > BREATH[0]) & (period < BREATH[1]) & unbroken(troughs, usable)
+    inside = lie_inside(troughs[:-1] / rate, troughs[1:] / rate, windows) & good
     inside &= inside.sum(1, keepdims=True) >= 3  # a minute may hold no more than six slow breaths
     breaths = np.where(inside, period, np.nan)
     inhale = (peaks - troughs)[:-1] / rate
     columns = {
-        "rate": ("1/min", 60 / _mean(breaths)),
-        "period_sd": ("s", _sd(breaths)),
-        "period_rmssd": ("s", _rmssd(breaths)),
-        "depth": (unit, _mean(np.where(inside, depth[:-1], np.nan))),
-        "depth_sd": (unit, _sd(np.where(inside, depth[:-1], np.nan))),
-        "inhale_share": ("1", _mean(np.where(inside, inhale / np.where(good, period, np.nan), np.nan))),
+        "rate": ("1/min", 60 / mean(breaths)),
+        "period_sd": ("s", sd(breaths)),
+        "period_rmssd": ("s", rmssd(breaths)),
+        "depth": (unit, mean(np.where(inside, depth[:-1], np.nan))),
+        "depth_sd": (unit, sd(np.where(inside, depth[:-1], np.nan))),
+        "inhale_share": ("1", mean(np.where(inside, inhale / np.where(good, period, np.nan), np.nan))),
     }
-    quality = np.minimum(_covered(troughs / rate, good, windows), _share(usable, rate, windows))
-    return _table(columns, quality, windows, ["no breath found"] * (not good.any()))
+    quality = np.minimum(covered_share(troughs / rate, good, windows), usable_share(usable, rate, windows))
+    return tabulate(columns, quality, windows, ["no breath found"] * (not good.any()))
 
 
 def emg(signal, rate, windows, unit="mV"):
@@ -244,21 +235,21 @@ def emg(signal, rate, windows, unit="mV"):
         >>> emg(muscle, 700, place_windows(60)).feature.values.tolist()
         ['rms', 'envelope_sd', 'burst', 'median_frequency']
     """
-    values, usable = _prepare(signal, rate, windows)
-    clean = _guarded(nk.emg_clean, values, sampling_rate=rate)
+    values, usable = prepare(signal, rate, windows)
+    clean = guarded(nk.emg_clean, values, sampling_rate=rate)
     lost = clean is None
     clean = np.full(len(values), np.nan) if lost else np.asarray(clean)
-    power, whole, slow = _slower(clean**2, usable, rate, 4)
-    envelope = _cut(np.where(whole, np.sqrt(power), np.nan), slow, windows)
-    frequency, density = _spectrum(np.where(usable, clean, 0.0), rate, windows, seconds=1)
+    power, whole, slow = thin(clean**2, usable, rate, 4)
+    envelope = cut_windows(np.where(whole, np.sqrt(power), np.nan), slow, windows)
+    frequency, density = spectrum(np.where(usable, clean, 0.0), rate, windows, seconds=1)
     half = np.argmax(density.cumsum(1) >= density.sum(1, keepdims=True) / 2, axis=1)
     columns = {
-        "rms": (unit, np.sqrt(_mean(_cut(np.where(whole, power, np.nan), slow, windows)))),
-        "envelope_sd": (unit, _sd(envelope)),
-        "burst": (unit, _over(np.nanpercentile, envelope, q=95)),
+        "rms": (unit, np.sqrt(mean(cut_windows(np.where(whole, power, np.nan), slow, windows)))),
+        "envelope_sd": (unit, sd(envelope)),
+        "burst": (unit, over_windows(np.nanpercentile, envelope, q=95)),
         "median_frequency": ("Hz", np.where(density.sum(1) > 0, frequency[half], np.nan)),
     }
-    return _table(columns, _share(usable, rate, windows), windows, ["the signal could not be cleaned"] * lost)
+    return tabulate(columns, usable_share(usable, rate, windows), windows, ["the signal could not be cleaned"] * lost)
 
 
 def acceleration(signal, rate, windows):
@@ -277,16 +268,16 @@ def acceleration(signal, rate, windows):
     size, axes, usable, rate = _axes(signal, rate, windows)
     columns = {}
     for name, values in [*zip("xyz", axes.T, strict=True), ("magnitude", size)]:
-        cut = _cut(np.where(usable, values, np.nan), rate, windows)
-        columns |= {f"{name}_mean": ("g", _mean(cut)), f"{name}_sd": ("g", _sd(cut))}
+        cut = cut_windows(np.where(usable, values, np.nan), rate, windows)
+        columns |= {f"{name}_mean": ("g", mean(cut)), f"{name}_sd": ("g", sd(cut))}
     rest = size[usable].mean() if usable.any() else 0.0
-    frequency, density = _spectrum(np.where(usable, size, rest), rate, windows, seconds=8)
+    frequency, density = spectrum(np.where(usable, size, rest), rate, windows, seconds=8)
     band = (frequency >= 0.5) & (frequency <= 10)
     energy = density[:, band].sum(1) * frequency[1]
     columns["energy"] = ("g²", energy)
     columns["frequency"] = ("Hz", np.where(energy > 1e-12, frequency[band][density[:, band].argmax(1)], np.nan))
     columns["still"] = ("1", _still(size, usable, rate, windows))
-    return _table(columns, _share(usable, rate, windows), windows)
+    return tabulate(columns, usable_share(usable, rate, windows), windows)
 
 
 def eeg(signal, rate, windows, channels=None, measure="entropy", unit="µV"):
@@ -309,18 +300,21 @@ def eeg(signal, rate, windows, channels=None, measure="entropy", unit="µV"):
         raise DatasetError(f"the measure must be entropy or power, not {measure!r}")
     columns, qualities, notes = {}, [np.zeros(len(windows))], []
     for name, values, usable in _channels(signal, rate, windows, channels, "ch"):
-        qualities.append(_share(usable, rate, windows))
+        qualities.append(usable_share(usable, rate, windows))
         for band, (low, high) in BANDS.items():
             order = {"sampling_rate": rate, "lowcut": low, "highcut": high, "method": "butterworth", "order": 4}
-            wave = _guarded(nk.signal_filter, values, **order) if high < rate / 2 else None
+            wave = guarded(nk.signal_filter, values, **order) if high < rate / 2 else None
             wave = np.full(len(values), np.nan) if wave is None else np.where(usable, wave, np.nan)
-            power = np.where(qualities[-1] >= LEAST_SHARE, _mean(_cut(wave**2, rate, windows)), np.nan)
+            power = np.where(qualities[-1] >= LEAST_SHARE, mean(cut_windows(wave**2, rate, windows)), np.nan)
             with np.errstate(divide="ignore"):
                 entropy = np.log(2 * np.pi * np.e * power) / 2
             columns[f"{name}_{band}"] = (f"{unit}²", power) if measure == "power" else ("nat", entropy)
-    notes = [f"no {band}: it needs more than {2 * high} samples a second" for band, (_, high) in BANDS.items()
-             if high >= rate / 2]
-    return _table(columns, np.mean(qualities[1:] or qualities, 0), windows, notes)
+    notes = [
+        f"no {band}: it needs more than {2 * high} samples a second"
+        for band, (_, high) in BANDS.items()
+        if high >= rate / 2
+    ]
+    return tabulate(columns, np.mean(qualities[1:] or qualities, 0), windows, notes)
 
 
 def series(signal, rate, windows, names=None, unit="1"):
@@ -339,13 +333,13 @@ def series(signal, rate, windows, names=None, unit="1"):
     """
     columns, qualities = {}, [np.zeros(len(windows))]
     for name, values, usable in _channels(signal, rate, windows, names, "s", flat=np.inf, stuck=False):
-        qualities.append(_share(usable, rate, windows))
-        cut = _cut(np.where(usable, values, np.nan), rate, windows)
+        qualities.append(usable_share(usable, rate, windows))
+        cut = cut_windows(np.where(usable, values, np.nan), rate, windows)
         cut = np.where((qualities[-1] >= LEAST_SHARE)[:, None], cut, np.nan)
-        columns[f"{name}_mean"] = (unit, _mean(cut))
-        columns[f"{name}_sd"] = (unit, _sd(cut))
-        columns[f"{name}_slope"] = (f"{unit}/min", _slope(cut, _clock(cut, rate)))
-    return _table(columns, np.mean(qualities[1:] or qualities, 0), windows)
+        columns[f"{name}_mean"] = (unit, mean(cut))
+        columns[f"{name}_sd"] = (unit, sd(cut))
+        columns[f"{name}_slope"] = (f"{unit}/min", slope(cut, clock(cut, rate)))
+    return tabulate(columns, np.mean(qualities[1:] or qualities, 0), windows)
 
 
 def _channels(signal, rate, windows, names, prefix, **options):
@@ -354,10 +348,12 @@ def _channels(signal, rate, windows, names, prefix, **options):
     signal = signal[:, None] if signal.ndim == 1 else signal
     names = [f"{prefix}{number}" for number in range(1, signal.shape[-1] + 1)] if names is None else list(names)
     if signal.ndim != 2 or not names or len(set(names)) < len(names) or len(names) != signal.shape[1]:
-        raise DatasetError(f"signals of the shape {signal.shape} and {len(names)} names, all different: they must "
-                           f"be (sample, channel) with a name for each channel")
+        raise DatasetError(
+            f"signals of the shape {signal.shape} and {len(names)} names, all different: they must "
+            f"be (sample, channel) with a name for each channel"
+        )
     for name, values in zip(names, signal.T, strict=True):
-        yield name, *_prepare(values, rate, windows, **options)
+        yield name, *prepare(values, rate, windows, **options)
 
 
 def still(signal, rate, windows):
@@ -381,7 +377,7 @@ def _still(size, usable, rate, windows):
     second = int(round(rate))
     count = len(size) // second
     moved = np.where(usable, size, np.nan)[: count * second].reshape(count, second)
-    return _mean(_cut((_sd(moved) < MOTION).astype(float), rate / second, windows))
+    return mean(cut_windows((sd(moved) < MOTION).astype(float), rate / second, windows))
 
 
 def _axes(signal, rate, windows):
@@ -389,10 +385,10 @@ def _axes(signal, rate, windows):
     signal = np.asarray(signal)
     if signal.ndim != 2 or signal.shape[1] != 3:
         raise DatasetError(f"acceleration must have the shape (sample, 3), not {signal.shape}")
-    prepared = [_prepare(axis, rate, windows, flat=np.inf, stuck=False) for axis in signal.T]
+    prepared = [prepare(axis, rate, windows, flat=np.inf, stuck=False) for axis in signal.T]
     usable = np.all([mask for _, mask in prepared], 0)
     size = np.sqrt(sum(values**2 for values, _ in prepared))
-    slower = [_slower(values, usable, rate, 32) for values in (size, *(values for values, _ in prepared))]
+    slower = [thin(values, usable, rate, 32) for values in (size, *(values for values, _ in prepared))]
     return slower[0][0], np.stack([values for values, _, _ in slower[1:]], 1), *slower[0][1:]
 
 
@@ -413,102 +409,27 @@ def _cardiac(beats, height, name, unit, usable, rate, windows):
     """The table of a heart signal from the times (in samples) and heights of its beats."""
     time = beats / rate
     interval = np.diff(time) * 1000  # ms
-    good = (interval >= BEAT[0]) & (interval <= BEAT[1]) & _whole(beats.astype(int), usable)
+    good = (interval >= BEAT[0]) & (interval <= BEAT[1]) & unbroken(beats.astype(int), usable)
     if len(interval):
         typical = ndimage.median_filter(interval, 11, mode="nearest")
         good &= np.abs(interval - typical) <= JUMP * typical
-    inside = _inside(time[:-1], time[1:], windows) & good
+    inside = lie_inside(time[:-1], time[1:], windows) & good
     inside &= inside.sum(1, keepdims=True) >= LEAST
     intervals = np.where(inside, interval, np.nan)  # (window, beat)
     change = np.abs(np.diff(intervals, axis=1))
     tall = np.where(inside, height[1:], np.nan)
     columns = {
-        "heart_rate": ("1/min", 60000 / _mean(intervals)),
-        "heart_rate_slope": ("1/min/min", _slope(60000 / intervals, np.where(inside, time[1:], np.nan))),
-        "sdnn": ("ms", _sd(intervals)),
-        "rmssd": ("ms", _rmssd(intervals)),
-        "pnn20": ("1", _mean(np.where(np.isnan(change), np.nan, change > 20))),
-        "pnn50": ("1", _mean(np.where(np.isnan(change), np.nan, change > 50))),
-        name: (unit, _mean(tall)),
-        f"{name}_sd": (unit, _sd(tall)),
+        "heart_rate": ("1/min", 60000 / mean(intervals)),
+        "heart_rate_slope": ("1/min/min", slope(60000 / intervals, np.where(inside, time[1:], np.nan))),
+        "sdnn": ("ms", sd(intervals)),
+        "rmssd": ("ms", rmssd(intervals)),
+        "pnn20": ("1", mean(np.where(np.isnan(change), np.nan, change > 20))),
+        "pnn50": ("1", mean(np.where(np.isnan(change), np.nan, change > 50))),
+        name: (unit, mean(tall)),
+        f"{name}_sd": (unit, sd(tall)),
     }
-    quality = np.minimum(_covered(time, good, windows), _share(usable, rate, windows))
-    return _table(columns, quality, windows, ["no heart beat found"] * (not good.any()))
-
-
-def _prepare(signal, rate, windows, flat=FLAT, stuck=True):
-    """The signal (sample,) without gaps, and which of its samples can be used."""
-    values = np.array(signal, dtype=float)
-    values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-    lengths = np.diff(windows, axis=-1)
-    if values.ndim != 1 or not rate > 0 or np.shape(windows)[1:] != (2,) or not np.allclose(lengths, lengths[:1]):
-        raise DatasetError(
-            f"a signal (sample,) of shape {values.shape}, a positive rate, not {rate}, and windows (window, 2) "
-            f"of one length are needed"
-        )
-    finite = np.isfinite(values)
-    if not finite.any() or not len(windows):
-        return np.zeros(len(values)), np.zeros(len(values), bool)
-    samples = np.arange(len(values))
-    values = np.interp(samples, samples[finite], values[finite])
-    usable = ~_runs(~finite, GAP * rate + 1)
-    usable &= ~_runs(np.diff(values, prepend=np.nan) == 0, flat * rate)
-    if stuck:
-        ends = _runs(values == values.max(), STUCK) | _runs(values == values.min(), STUCK)
-        usable &= ~ends | (ends.mean() < CLIPPED)
-    return values, usable
-
-
-def _slower(values, usable, rate, target):
-    """Mean of blocks of samples, so that about ``target`` samples a second remain."""
-    block = max(1, int(rate // target))
-    count = len(values) // block
-    means = values[: count * block].reshape(count, block).mean(1)
-    return means, usable[: count * block].reshape(count, block).mean(1) > 0.5, rate / block
-
-
-def _runs(mask, least):
-    """Where ``mask`` is true for at least ``least`` samples in a row."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    long = np.zeros(len(mask) + 1, np.int8)
-    starts, stops = edges[::2], edges[1::2]
-    kept = stops - starts >= least
-    np.add.at(long, starts[kept], 1)
-    np.add.at(long, stops[kept], -1)
-    return long.cumsum()[:-1].astype(bool)
-
-
-def _cut(values, rate, windows):
-    """Cut (sample,) into (window, sample); NaN beyond the end."""
-    count = int(round((windows[0, 1] - windows[0, 0]) * rate)) if len(windows) else 0
-    index = np.rint(windows[:, :1] * rate).astype(int) + np.arange(count)
-    known = index < len(values)
-    return np.where(known, values[np.where(known, index, 0)], np.nan) if len(values) else np.full(index.shape, np.nan)
-
-
-def _share(usable, rate, windows):
-    return np.nan_to_num(_cut(usable.astype(float), rate, windows)).mean(1) if len(windows) else np.zeros(0)
-
-
-def _inside(start, stop, windows):
-    """Which events (event,) lie wholly in which window: (window, event)."""
-    return (start >= windows[:, :1]) & (stop < windows[:, 1:])
-
-
-def _covered(time, good, windows):
-    """Share of each window that lies between two events that belong together (``good``)."""
-    overlap = np.minimum(time[1:], windows[:, 1:]) - np.maximum(time[:-1], windows[:, :1])
-    return (overlap.clip(0) * good).sum(1) / (windows[:, 1] - windows[:, 0])
-
-
-def _whole(positions, usable):
-    """Whether all samples from each position to the next can be used."""
-    lost = np.concatenate([[0], np.cumsum(~usable)])
-    return np.diff(lost[positions]) == 0
-
-
-def _positions(found):
-    return np.asarray([] if found is None else found, dtype=float).astype(int)
+    quality = np.minimum(covered_share(time, good, windows), usable_share(usable, rate, windows))
+    return tabulate(columns, quality, windows, ["no heart beat found"] * (not good.any()))
 
 
 def _rise(values, peaks):
@@ -517,70 +438,5 @@ def _rise(values, peaks):
     return values[peaks] - lowest
 
 
-def _spectrum(values, rate, windows, seconds):
-    """Frequencies (Hz) and power densities (window, frequency) after Welch."""
-    if not len(windows):
-        return np.array([0.0, 1.0]), np.zeros((0, 2))
-    cut = np.nan_to_num(_cut(values, rate, windows))
-    length = max(2, min(cut.shape[1], int(round(seconds * rate))))
-    return dsp.welch(cut, rate, nperseg=length, axis=1)
-
-
-def _over(function, values, **options):
-    """A NaN-blind statistic over axis 1; NaN, not a warning, where nothing is left."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return function(values, axis=1, **options) if values.shape[1] else np.full(len(values), np.nan)
-
-
-def _mean(values):
-    return _over(np.nanmean, values)
-
-
-def _sd(values):
-    return _over(np.nanstd, values, ddof=1)
-
-
-def _rmssd(values):
-    return np.sqrt(_mean(np.diff(values, axis=1) ** 2))
-
-
-def _clock(cut, rate):
-    return np.where(np.isnan(cut), np.nan, np.arange(cut.shape[1]) / rate)
-
-
-def _slope(values, seconds):
-    """Least-squares slope a minute of (window, sample) over ``seconds``, NaN in both alike."""
-    away = seconds - _mean(seconds)[:, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 60 * _mean(away * (values - _mean(values)[:, None])) / _mean(away**2)
-
-
-def _guarded(function, *arguments, **options):
-    """The result of a library's function without its warnings; None where it fails."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        try:
-            return function(*arguments, **options)
-        except (ValueError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError, NameError):
-            return None  # too short, flat or without a single event
-
-
-def _table(columns, quality, windows, notes=()):
-    """The result of a feature function from ``{name: (unit, values (window,))}``."""
-    values = np.stack([values for _, values in columns.values()], 1)
-    values = np.where(np.isfinite(values) & (quality >= LEAST_SHARE)[:, None], values, np.nan)
-    if len(windows) and not notes and (quality < LEAST_SHARE).all():
-        notes = ["less than half of each window can be used"]
-    return xr.DataArray(
-        values,
-        dims=("window", "feature"),
-        coords={
-            "feature": list(columns),
-            "unit": ("feature", [unit for unit, _ in columns.values()]),
-            "quality": ("window", quality.clip(0, 1)),
-            "start": ("window", windows[:, 0]),
-            "stop": ("window", windows[:, 1]),
-        },
-        attrs={"notes": "\n".join(notes)},
-    )
+def _positions(found):
+    return np.asarray([] if found is None else found, dtype=float).astype(int)

@@ -20,7 +20,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from mpcl import __version__
-from mpcl.data import checksums, contract, features, labels, wesad_pickle, wesad_questionnaires, wesad_table
+from mpcl.data import checksums, contract, features, labels, wesad_pickle, wesad_questionnaires, wesad_table, windowing
 from mpcl.data.contract import DatasetError
 from mpcl.data.wesad_questionnaires import CONDITIONS, PANAS, POSITIVE, STRESS_ONLY, participants, questionnaires
 
@@ -200,7 +200,8 @@ def _participant(root, name, order, window, step, cache):
     sources = [checksums.verify(source, root) for source in (path, root / name / f"{name}_quest.csv")]
     if cache is None:
         return _extract(path, name, order, window, step)
-    code = [Path(module.__file__) for module in (features, wesad_pickle, wesad_questionnaires)] + [Path(__file__)]
+    modules = (features, windowing, wesad_pickle, wesad_questionnaires)
+    code = [Path(module.__file__) for module in modules] + [Path(__file__)]
     libraries = [version(library) for library in ("numpy", "scipy", "neurokit2")]
     key = sources + [checksums.sha256(file) for file in code] + libraries + [repr((window, step))]
     kept = cache / f"wesad-{name}-{hashlib.sha256(' '.join(key).encode()).hexdigest()[:16]}.nc"

@@ -146,8 +146,10 @@ def test_responses_that_overlap_on_a_moving_level(rate, drift, noise):
     for _ in range(4):
         time, start = np.arange(300 * rate) / rate, np.cumsum(rng.uniform(2, 15, 33))
         start, recovery, rise = start[start < 288], rng.uniform(2, 8), rng.uniform(0.5, 1)
-        shape = [np.exp(-after / recovery) - np.exp(-after / rise) for after in
-                 ((time[:, None] - start).clip(0), np.arange(0, 20, 0.01))]  # Bateman's function
+        shape = [
+            np.exp(-after / recovery) - np.exp(-after / rise)
+            for after in ((time[:, None] - start).clip(0), np.arange(0, 20, 0.01))
+        ]  # Bateman's function
         size = np.exp(rng.uniform(np.log(0.05), 0, len(start)))
         skin = 3 + drift * time / 60 + (shape[0] * size).sum(1) / shape[1].max() + noise * rng.normal(size=len(time))
         _, steep, height = features._responses(np.round(skin, 3), rate)
