@@ -22,6 +22,11 @@ def parser():
     """
     top = Parser(prog="python -m mpcl", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True, parser_class=Parser)
+    fetch = commands.add_parser("fetch", help="a data set's terms, and its files once they are accepted")
+    fetch.add_argument("name", help="data set, such as wesad")
+    fetch.add_argument("--root", help="folder to put it into, or to check")
+    fetch.add_argument("--accept-licence", action="store_true", help="you have read the terms and accept them")
+    fetch.add_argument("--url", help="another address of the same archive")
     prepare = commands.add_parser("prepare", help="official files in, one contract file (netCDF) out")
     prepare.add_argument("name", help="data set, such as wesad")
     prepare.add_argument("--out", required=True, help="the contract file to write")
@@ -40,6 +45,8 @@ def parser():
         command.add_argument("--root", help="folder of the official files")
         command.add_argument("--recipe", help="wesad: label recipe, such as all24 or all24-sharp")
         command.add_argument("--conditions", help="wesad: five or three")
+        command.add_argument("--features", help="wesad: signals or table159")
+        command.add_argument("--table", help="wesad: folder of the third-party table (table159)")
     table = commands.add_parser("table", help="the table of a results file")
     table.add_argument("results", help="file that evaluate wrote")
     table.add_argument("--level", default="window", choices=["window", "trial"])
@@ -52,15 +59,34 @@ def load(name, options):
 
     Args:
         name: catalogue name or path of a contract file.
-        options: parsed options with ``root``, ``recipe`` and ``conditions``.
+        options: parsed options with ``root`` and those of the loader.
 
     Returns:
         :class:`xarray.Dataset`.
     """
     from mpcl.data.catalogue import open_dataset
 
-    chosen = {key: getattr(options, key) for key in ("recipe", "conditions") if getattr(options, key)}
+    given = {key: getattr(options, key) for key in ("recipe", "conditions", "features", "table")}
+    chosen = {key: value for key, value in given.items() if value}
     return open_dataset(name, options.root, **chosen)
+
+
+def run_fetch(options):
+    """Print the terms of a data set; fetch it if they are accepted, or check what is there."""
+    from mpcl.data import catalogue, fetch
+    from mpcl.settings import ParameterError
+
+    entry = catalogue.entry(options.name)
+    print(fetch.terms(entry))
+    if "url" in entry:
+        if not options.root or not options.accept_licence:
+            raise ParameterError("to fetch it on these terms, add --root FOLDER --accept-licence")
+        folder = fetch.fetch(entry, options.root, options.url)
+        print(f"there, every file as it was unpacked: give {folder} as DATA_ROOT or --root")
+    elif options.root and options.name == "dmer":
+        from mpcl.data import dmer
+
+        print(dmer.check_root(options.root) or f"{options.root}: nothing is wrong with it")
 
 
 def run_prepare(options):
@@ -141,8 +167,8 @@ def main(arguments=None):
     try:
         if getattr(options, "out", None) and Path(options.out).is_dir():
             raise ParameterError(f"{options.out} is a folder; give the name of a file")
-        {"prepare": run_prepare, "inspect": run_inspect, "evaluate": run_evaluate, "table": run_table}[
-            options.command](options)
+        {"fetch": run_fetch, "prepare": run_prepare, "inspect": run_inspect, "evaluate": run_evaluate,
+         "table": run_table}[options.command](options)
     except (DatasetError, ParameterError) as error:
         print("mpcl: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
@@ -150,7 +176,7 @@ def main(arguments=None):
         print("mpcl: " + " ".join(str(error).split()), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("mpcl: interrupted; what was finished is in the results file", file=sys.stderr)
+        print("mpcl: interrupted; the same command goes on from what was finished", file=sys.stderr)
         return 1
     return 0
 

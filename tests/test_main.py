@@ -1,5 +1,7 @@
 """The command line: it does the job, and bad input is one line on standard error."""
 
+import hashlib
+import shutil
 import subprocess
 import sys
 
@@ -34,10 +36,15 @@ def test_inspect_evaluate_and_table(study, tmp_path, capsys):
 
 @pytest.mark.parametrize(("words", "sentence"), [
     (["inspect", "nothing.nc"], "nothing.nc: there is no such file"),
-    (["inspect", "wesda"], "unknown data set 'wesda'; choose simulated, wesad"),
+    (["inspect", "wesda"], "unknown data set 'wesda'; choose simulated, simulated-raw, wesad"),
     (["inspect", "wesad"], "wesad needs the folder of its official files"),
     (["inspect", "wesad", "--root", "/nowhere/WESAD"], "/nowhere/WESAD"),
     (["inspect", "simulated", "--recipe", "all24"], "unknown option 'recipe'"),
+    (["fetch", "wesda"], "unknown data set 'wesda'"),
+    (["fetch", "wesad", "--root", "."], "to fetch it on these terms, add --root FOLDER --accept-licence"),
+    (["fetch", "wesad", "--accept-licence"], "add --root FOLDER"),
+    (["prepare", "dmer", "--out", "d.nc"], "dmer needs the folder of its official files"),
+    (["inspect", "wesad", "--root", ".", "--features", "table160"], "unknown choice 'table160'"),
     (["evaluate", "--methods", "mcpl", "--out", "r.nc"], "unknown method 'mcpl'"),
     (["evaluate", "--protocol", "windows", "--out", "r.nc"], "unknown protocol 'windows'"),
     (["evaluate", "--seeds", "0", "--out", "r.nc"], "--seeds must be at least 1"),
@@ -63,6 +70,28 @@ def test_an_unknown_command_is_one_line_and_no_traceback():
 def test_a_results_file_is_not_a_data_set(study, tmp_path, capsys):
     assert main(["table", str(study)]) == 2
     assert "this is no results file" in capsys.readouterr().err
+
+
+def test_terms_are_shown_first_and_nothing_is_fetched_without_consent(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main(["fetch", "wesad", "--root", "."])
+    told = capsys.readouterr().out
+    assert "2,249,444,501 bytes" in told and "no redistribution" in told and "third party" in told
+    for name, part in (("simulated", "nothing to fetch"), ("dmer", "signed agreement"), ("dmer-sample", "EmotionDict")):
+        assert main(["fetch", name]) == 0 and part in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_fetched_is_checked_again_and_a_broken_transfer_is_a_failed_run(tmp_path, capsys):
+    fetch = ["fetch", "wesad", "--root", str(tmp_path), "--accept-licence", "--url", "http://127.0.0.1:9/none"]
+    if shutil.disk_usage(tmp_path).free > 20e9:
+        assert main(fetch) == 1 and "the transfer broke" in capsys.readouterr().err
+    (tmp_path / "WESAD" / "S2").mkdir(parents=True)
+    (tmp_path / "WESAD" / "S2" / "S2.pkl").write_bytes(b"1")
+    (tmp_path / "WESAD" / "SHA256SUMS").write_text(hashlib.sha256(b"1").hexdigest() + "  S2/S2.pkl\n")
+    assert main(fetch) == 0 and f"give {tmp_path / 'WESAD'} as DATA_ROOT" in capsys.readouterr().out
+    (tmp_path / "WESAD" / "S2" / "S2.pkl").write_bytes(b"2")
+    assert main(fetch) == 2 and "SHA256SUMS" in capsys.readouterr().err
 
 
 def test_an_invalid_study_says_all_that_is_wrong_in_one_line(cohort, tmp_path, capsys):

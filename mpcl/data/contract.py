@@ -269,26 +269,28 @@ def fingerprint(dataset):
     return digest.hexdigest()[:16]
 
 
-def read(path):
+def read(path, chunks=None):
     """Read a contract file (netCDF) and check it.
 
     Args:
         path: a file that :func:`write` or any netCDF4 writer made.
+        chunks: None, or the sizes of pieces to be read when they are needed, such as ``{"window": 10000}``.
 
     Returns:
-        The data set, in memory.
+        The data set, in memory, or with dask arrays in place of that.
 
     Raises:
         DatasetError: if the file is missing, is not netCDF, or violates the contract.
     """
-    return check(read_netcdf(path))
+    return check(read_netcdf(path, chunks))
 
 
-def read_netcdf(path):
-    """Read a netCDF4 file into memory, or say in one sentence why it cannot be read.
+def read_netcdf(path, chunks=None):
+    """Read a netCDF4 file, or say in one sentence why it cannot be read.
 
     Args:
         path: the file.
+        chunks: None for all of it in memory, else the sizes of pieces (see :func:`xarray.open_dataset`).
 
     Returns:
         :class:`xarray.Dataset`.
@@ -300,7 +302,8 @@ def read_netcdf(path):
     if not path.is_file():
         raise DatasetError("there is no such file", path)
     try:
-        return xr.load_dataset(path, engine="h5netcdf").drop_encoding()  # which would cut longer names, once written
+        opened = xr.load_dataset if chunks is None else xr.open_dataset
+        return opened(path, engine="h5netcdf", chunks=chunks).drop_encoding()  # it would cut longer names, once written
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DatasetError(f"this is not a readable netCDF4 file ({reason}); make it again", path) from error

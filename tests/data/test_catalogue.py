@@ -22,9 +22,19 @@ def test_options_and_files(cohort, tmp_path):
     xr.testing.assert_equal(open_dataset(path), cohort)
 
 
+def test_a_contract_file_in_pieces(cohort, tmp_path):
+    path = contract.write(cohort, tmp_path / "mine.nc")
+    lazy = open_dataset(path, chunks={"window": -1})
+    assert not lazy.eda.variable._in_memory
+    xr.testing.assert_equal(lazy.load(), cohort)
+
+
 @pytest.mark.parametrize(("arguments", "options", "sentence"), [
-    (("dmer2",), {}, "unknown data set 'dmer2'; choose simulated, wesad, or give the path of a contract file"),
+    (("dmer2",), {}, "unknown data set 'dmer2'; choose simulated, .*, dmer-sample, or give the path"),
     (("wesad",), {}, "wesad needs the folder"),
+    (("dmer",), {}, "dmer needs the folder"),
+    (("dmer-sample",), {}, "dmer-sample needs the file data_feature_sample.mat"),
+    (("simulated-raw", "/data"), {}, "needs no folder"),
     (("simulated", "/data"), {}, "needs no folder"),
     (("simulated",), {"people": 3}, "unknown option 'people'; choose from participants, clips"),
     (("nothing.nc",), {}, "nothing.nc: there is no such file"),
