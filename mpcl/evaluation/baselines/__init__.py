@@ -1,0 +1,1 @@
+"""The peers that MPCL is measured beside: classical learners, plain networks, and our readings of two papers."""
