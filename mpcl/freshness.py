@@ -125,6 +125,27 @@ def data_files(code, root=ROOT):
     return [p for p in files if p.name in texts or p.suffix == ".nc" and p.parent != data and p.parent.name in texts]
 
 
+def read_data(path):
+    """The committed data files that the code of a notebook may read, see :func:`data_files`.
+
+    Args:
+        path: a notebook in a checkout of this project.
+
+    Returns:
+        sorted list of :class:`~pathlib.Path`.
+    """
+    return _reached(path)[3]
+
+
+def _reached(path):
+    """Of a notebook: the checkout, its code cells, the syntax of the modules they load, the data files these name."""
+    root = next(folder for folder in Path(path).resolve().parents if (folder / "_toc.yml").exists())
+    cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    source = "\n".join(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", cell) for cell in cells)
+    package = {name: syntax(file.read_text(encoding="utf-8")) for name, file in reachable(source, root).items()}
+    return root, cells, package, data_files("\n".join([syntax(source), *package.values()]), root)
+
+
 def parts(path):
     """What the outputs of a notebook depend on, a hash for each kind of thing.
 
@@ -134,11 +155,7 @@ def parts(path):
     Returns:
         dict with ``cells``, ``package``, ``data`` and ``lock``.
     """
-    root = next(folder for folder in Path(path).resolve().parents if (folder / "_toc.yml").exists())
-    cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
-    source = "\n".join(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", cell) for cell in cells)
-    package = {name: syntax(file.read_text(encoding="utf-8")) for name, file in reachable(source, root).items()}
-    files = data_files("\n".join([syntax(source), *package.values()]), root)
+    root, cells, package, files = _reached(path)
     lock = re.sub(r"(?m)\s*#.*$", "", (root / "requirements.lock").read_text(encoding="utf-8"))
     return {
         "cells": hash_of(*cells),

@@ -4,9 +4,13 @@ import re
 import shutil
 
 import nbformat
+import numpy as np
 import pytest
+import torch
 
+from mpcl.evaluation.metrics import METRICS
 from mpcl.freshness import ROOT, clean
+from mpcl.model.memory import energy, retrieve
 from mpcl.notebooks import chapters, pages, render, stage
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -17,6 +21,9 @@ HARMLESS = [  # the search page of Sphinx 7.4, opened from a file: it may not re
     "Failed to execute 'appendChild' on 'Node'", "Access to fetch at 'file:",
     "Failed to load resource: net::ERR_FAILED", "Failed to fetch",
 ]
+SEVERE, FORMULAS = ("serious", "critical"), {"exclude": [["mjx-container svg"]]}  # their MathML is read aloud instead
+RULES = {"light": {"resultTypes": ["violations"]},
+         "dark": {"resultTypes": ["violations"], "runOnly": ["color-contrast"]}}
 HERE = ("file:", "data:", "blob:", "about:")
 needs_browser = pytest.mark.skipif(not BROWSER, reason="there is no chromium here: the pages are not opened")
 
@@ -134,6 +141,78 @@ def test_search_finds_a_word(html, browser):
 def test_a_term_explains_itself(html, browser):
     with Visit(browser, (html / "book" / "index.html").as_uri(), "laptop") as visit:
         assert "looks at no signal" in visit.page.locator("a[href*='term-floor']").first.get_attribute("title")
+
+
+@needs_browser
+@pytest.mark.parametrize("name", pages())
+def test_everybody_can_read_the_page(html, browser, name):
+    """The rules of axe-core: contrast, names, labels, order of headings."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    with Visit(browser, (html / f"{name}.html").as_uri(), "laptop") as visit:
+        visit.page.evaluate("() => window.MathJax?.startup?.promise")
+        for scheme, rules in RULES.items():
+            visit.page.emulate_media(color_scheme=scheme)
+            visit.page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+            found = axe.run(visit.page, FORMULAS, rules).response["violations"]
+            told = [f"{rule['id']}: {node['html'][:150]}" for rule in found if rule["impact"] in SEVERE
+                    for node in rule["nodes"]]
+            assert not told, f"{scheme}: {len(told)} things that some readers cannot use:\n" + "\n".join(told[:8])
+
+
+# Pages that move without a kernel -----------------------------------------------------------------
+
+
+def read_values(page):
+    """Numbers that a page shows, unrounded, by name."""
+    return page.evaluate("""() => Object.fromEntries([...document.querySelectorAll('.try [data-of]')].map(
+        cell => [cell.dataset.of, [+cell.dataset.value, cell.textContent]]))""")
+
+
+def move(page, **sliders):
+    for name, value in sliders.items():
+        page.locator(f"#try-{name}").evaluate(
+            "(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('input')); }", str(value))
+
+
+@needs_browser
+def test_the_memory_on_the_page_is_that_of_the_package(html, browser):
+    around = np.deg2rad([10, 50, 150, 255])
+    memory = torch.as_tensor(np.c_[np.cos(around), np.sin(around)])
+    with Visit(browser, (html / "book" / "try_energy.html").as_uri(), "phone") as visit:
+        for power, angle, length in [(-1, 30, 1.45), (0.7, 200, 0.6), (2, 100, 0), (1.5, 30, 1.6)]:
+            move(visit.page, beta=power, angle=angle, length=length)
+            query = length * torch.tensor([[np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))]]).double()
+            shown = {name: value for name, (value, _) in read_values(visit.page).items()}
+            weights = retrieve(query, memory, 10**power, torch.eye(4).double())[0]
+            expected = dict(zip("ABCD", weights.tolist(), strict=True), before=energy(query, memory, 10**power).item(),
+                            after=energy(retrieve(query, memory, 10**power), memory, 10**power).item())
+            assert {name: shown[name] for name in expected} == pytest.approx(expected, abs=1e-9)
+        visit.page.locator("#try-beta").press("ArrowLeft")
+        assert read_values(visit.page)["beta"][0] == pytest.approx(10**1.45)
+        assert not visit.errors
+
+
+@needs_browser
+def test_the_measures_on_the_page_are_those_of_the_package(html, browser):
+    truths = {"mixed": [0.35, 0.3, 0.1, 0.2, 0.05, 0], "single": [1, 0, 0, 0, 0, 0]}
+    names = ("proud", "relieved", "calm", "sad", "worried", "angry")
+    with Visit(browser, (html / "book" / "try_measures.html").as_uri(), "phone") as visit:
+        for truth, ratings in [("mixed", (3, 1, 4, 1, 5, 9)), ("mixed", (100, 0, 0, 0, 0, 0)),
+                               ("single", (0, 1, 0, 0, 1, 0))]:
+            visit.page.select_option("#try-truth", truth)
+            move(visit.page, **dict(zip(names, ratings, strict=True)))
+            shown, share = read_values(visit.page), np.array(ratings) / sum(ratings)
+            for name, (measure, _) in METRICS.items():
+                value = float(measure(np.array(truths[truth]), share))
+                assert shown[name] == [pytest.approx(value, abs=1e-12), f"{value:.3f}"], name
+        visit.page.select_option("#try-truth", "mixed")
+        visit.page.get_by_role("button", name="the truth").press("Enter")
+        assert "is the truth" in visit.page.locator(".try-says").inner_text()
+        assert read_values(visit.page)["intersection"][0] == pytest.approx(1)
+        assert not visit.errors
+
+
+# Without a browser --------------------------------------------------------------------------------
 
 
 def test_links_within_the_book_lead_somewhere(html):
