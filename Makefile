@@ -52,7 +52,7 @@ $(STAMP): requirements.lock pyproject.toml
 # pip-compile writes the local suffix of a CPU build, which no other machine could install
 lock: $(STAMP)
 	$(PY) -m pip install -qq pip-tools
-	$(PY) -m piptools compile -q --upgrade --all-extras --strip-extras --no-emit-find-links --no-emit-index-url \
+	$(PY) -m piptools compile -q --upgrade --extra book --extra test --strip-extras --no-emit-find-links --no-emit-index-url \
 	  --no-emit-trusted-host --no-header -o requirements.lock pyproject.toml
 	sed 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.lock > requirements.lock.part && mv requirements.lock.part requirements.lock
 

@@ -20,7 +20,8 @@ from mpcl.freshness import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TEXT = (ROOT / "requirements.lock").read_text()
 LOCK = {canonicalize_name(name): pin for name, pin in re.findall(r"(?m)^([A-Za-z0-9._-]+)==(\S+)", TEXT)}
-WANTED = [Requirement(text) for text in [*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), [])]]
+EXTRAS = PROJECT["optional-dependencies"]
+WANTED = [Requirement(text) for text in [*PROJECT["dependencies"], *EXTRAS["book"], *EXTRAS["test"]]]
 
 
 @pytest.mark.parametrize("wanted", WANTED, ids=lambda wanted: wanted.name)
@@ -34,6 +35,12 @@ def test_lock_can_be_installed_anywhere():
     assert "+" not in "".join(LOCK.values()), "a local suffix such as +cpu exists on one machine only"
     lines = [line for line in TEXT.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     assert len(lines) == len(LOCK), "every line is an exact pin: no index, no path, no hash"
+
+
+def test_what_is_optional_stays_out_of_the_lock():
+    peers = [Requirement(text) for text in EXTRAS["peers"]]
+    assert {"book", "test", "peers"} == set(EXTRAS) and all("==" in str(peer.specifier) for peer in peers)
+    assert not LOCK.keys() & {canonicalize_name(peer.name) for peer in peers}
 
 
 def test_environment_yml_uses_the_lock():

@@ -1,12 +1,13 @@
 """One seeded training loop for all networks that MPCL is measured beside, and two plain ones.
 
 The budget is MPCL's: as many epochs and windows in a batch, AdamW, a one-cycle learning rate, mixup, modality
-dropout, gradient clipping, the last state. A network of a baseline takes :class:`About` and its own parameters, maps
-features (window, feature) and presence (window, modality) to logits, and has a ``loss`` of these and the target.
+dropout, gradient clipping, and the last state (there is no early stopping here). A network of a baseline takes
+:class:`About` and its own parameters, maps features (window, feature) and presence (window, modality) to logits, and
+has a ``loss`` of these and the target.
 """
 
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from mpcl.evaluation.baselines.inputs import inputs, key, measured, trial_weight
 from mpcl.settings import Settings
 from mpcl.training import TrainingError
 
-OWN = {f.name for f in fields(Settings)} - {"epochs", "batch", "normalisation", "precision"}  # tuned for each method
+OWN = {"learning_rate", "weight_decay", "mixup", "modality_dropout", "clip"}  # settings that are tuned for each method
 
 
 class About(NamedTuple):
@@ -77,7 +78,8 @@ class Neural:
 
     def _tensors(self, dataset):
         features, present = inputs(dataset, self.training, self.settings.normalisation)
-        return torch.as_tensor(features, dtype=getattr(torch, self.settings.precision)), torch.as_tensor(present)
+        dtype = torch.float64 if self.settings.precision == "float64" else torch.float32
+        return torch.as_tensor(features, dtype=dtype), torch.as_tensor(present)
 
 
 def train(network, data, sizes, weight, settings, number):
