@@ -1,10 +1,27 @@
-"""Predictors that read no signal: the floors that stand beside every score.
+"""The floors that stand beside every score: what is had without reading how anybody feels.
 
 Each takes the training windows and the held-out windows and returns distributions
 (window, emotion) for the latter. Means weigh each trial equally, however many windows it has.
+``FLOORS`` read no signal and always apply. ``CONDITIONAL`` need a participant who is known, a modality of motion or a
+clock, and say so where they do not apply.
 """
 
 import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import SplineTransformer
+
+from mpcl.data.contract import missing, modalities
+from mpcl.normalisation import standardise
+from mpcl.settings import Settings
+
+MOTION = ("acc", "acceleration", "motion", "posture", "head")  # last word of the name of a modality of motion
+PENALTIES = 10.0 ** np.arange(0, 8)  # of the ridge; the largest leaves the mean label alone
+
+
+class NotApplicable(ValueError):
+    """A floor that has no meaning on these data or under this protocol, and why."""
 
 
 def uniform(train, test):
@@ -65,4 +82,87 @@ def trial_labels(dataset):
     return labels.transpose("trial", "emotion").assign_coords(about)
 
 
+def participant_mean(train, test, settings=None):
+    """The mean training label of the participant whose window is held out.
+
+    Args:
+        train: the training windows; every held-out participant must be among them.
+        test: the held-out windows.
+        settings: not read.
+
+    Returns:
+        array (window, emotion).
+
+    Raises:
+        NotApplicable: where participants are held out whole.
+    """
+    labels = trial_labels(train)
+    means = {name: own.mean("trial").values for name, own in labels.groupby("participant")}
+    if set(test.participant.values) - set(means):
+        raise NotApplicable("the participant is new")
+    return np.stack([means[name] for name in test.participant.values])
+
+
+def motion_only(train, test, settings=None):
+    """What posture and movement alone give away: a ridge on the modalities of motion.
+
+    Args:
+        train: the training windows.
+        test: the held-out windows.
+        settings: :class:`mpcl.settings.Settings`, of which the normalisation is read.
+
+    Returns:
+        array (window, emotion).
+
+    Raises:
+        NotApplicable: without a modality of motion.
+    """
+    measured = [name for name in modalities(train) if name.split("_")[-1] in MOTION
+                and not missing(train).sel(modality=name).all()]
+    if not measured:
+        raise NotApplicable("no modality of motion")
+    how = (settings or Settings()).normalisation
+    columns = [np.hstack([standardise(part, train, how).features[name] for name in measured]) for part in (train, test)]
+    return _ridge(train, *columns, "passthrough")
+
+
+def elapsed_time_only(train, test, settings=None):
+    """What the clock alone gives away: a ridge on splines of the seconds since the recording began.
+
+    Where everybody goes through the same order (baseline, stress, ...), the clock tells the condition.
+
+    Args:
+        train: the training windows.
+        test: the held-out windows.
+        settings: not read.
+
+    Returns:
+        array (window, emotion).
+
+    Raises:
+        NotApplicable: where all windows start at the same second.
+    """
+    start = train.start.values.astype(float)[:, None]
+    if np.ptp(start) == 0:
+        raise NotApplicable("no clock: every window starts at the same second")
+    return _ridge(train, start, test.start.values.astype(float)[:, None],
+                  SplineTransformer(8, extrapolation="constant"))
+
+
+def _ridge(train, columns, others, prepare):
+    """Ridge from columns (window, feature) to shares, shrunk as far as pays on participants of its own training part.
+
+    On the shares, not their logarithms, so that full shrinkage is the mean label and not worse than that floor.
+    """
+    labels, windows = train.distribution.values, np.unique(train.trial.values, return_inverse=True)[1]
+    weight = 1 / np.bincount(windows)[windows]  # trials weigh equally
+    groups = train.participant.values if len(set(train.participant.values)) > 1 else train.trial.values
+    search = GridSearchCV(make_pipeline(prepare, Ridge()), {"ridge__alpha": PENALTIES},
+                          scoring="neg_mean_squared_error", cv=GroupKFold(min(5, len(set(groups)))))
+    search.fit(columns, labels, groups=groups, ridge__sample_weight=weight / weight.mean())
+    predicted = np.clip(search.predict(others), 1e-3, None)
+    return predicted / predicted.sum(1, keepdims=True)
+
+
 FLOORS = {"uniform": uniform, "mean_label": mean_label, "condition_oracle": condition_oracle}
+CONDITIONAL = {"participant_mean": participant_mean, "motion_only": motion_only, "elapsed_time_only": elapsed_time_only}

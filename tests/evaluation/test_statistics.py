@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy.stats import permutation_test
 
-from mpcl.evaluation.statistics import interval
+from mpcl.evaluation.statistics import holm, holm_intervals, improvement, interval, sign_flip
 
 
 def test_interval_agrees_with_theory():
@@ -52,3 +53,48 @@ def test_a_family_of_comparisons_holds_together():
             bounds = [interval(one, draws=1000, family=size)[1:] for one in family]
             wrong[size] += any(lower > 0 or upper < 0 for lower, upper in bounds)
     assert wrong[1] > 18 and wrong[10] < 10
+
+
+def test_holm_by_hand():
+    """Textbook: .01, .02, .03, .04 of four: .04, .06, .06, .06."""
+    assert np.allclose(holm([0.03, 0.01, 0.04, 0.02]), [0.06, 0.04, 0.06, 0.06])
+    assert (holm([0.9, 0.8]) == 1).all()
+
+
+def test_holm_intervals_exclude_0_step_by_step():
+    """Three clear differences and one borderline: alone it holds, in a family of unclear ones it does not."""
+    random = np.random.default_rng(4)
+    noise = random.normal(size=40)
+    noise = (noise - noise.mean()) / noise.std()
+    sure, border, nothing = noise + 3, noise + 0.36, noise
+    alone = holm_intervals([border])[0]
+    assert alone[1] > 0 and alone.tolist() == pytest.approx(interval(border))
+    assert holm_intervals([sure, sure, border])[2, 1] > 0  # the last step is at 5 % again, Bonferroni's is not
+    assert interval(border, family=3)[1] < 0
+    bounds = holm_intervals([sure, border, nothing, nothing])
+    assert bounds[0, 1] > 0 and (bounds[1:, 1] <= 0).all() and (bounds[1:, 2] >= 0).all()
+    assert bounds[1].tolist() == pytest.approx(interval(border, family=3))
+
+
+def test_holm_keeps_the_error_of_a_family():
+    random = np.random.default_rng(5)
+    wrong = [any(low > 0 or high < 0 for _, low, high in holm_intervals(random.normal(size=(10, 40)), draws=1000))
+             for _ in range(60)]
+    assert sum(wrong) < 10
+
+
+def test_sign_flips_agree_with_scipy_where_it_tries_them_all():
+    random = np.random.default_rng(6)
+    for shift in (0.0, 0.3, 0.6):
+        values = random.normal(shift, 1, 12)
+        exact = permutation_test((values,), np.mean, permutation_type="samples", n_resamples=np.inf).pvalue
+        assert sign_flip(values) == pytest.approx(exact, abs=0.02)
+    uniform = [sign_flip(random.normal(size=12), draws=500) for _ in range(300)]
+    assert 0.02 < np.mean(np.array(uniform) < 0.1) < 0.18
+    assert sign_flip(np.full(4, 1.0)) == pytest.approx(2 / 16, abs=0.02)  # four people cannot say more
+    assert sign_flip(np.array([[1.0, np.nan], [2.0, 1.0]])) <= 1
+
+
+def test_improvement_counts_people():
+    assert improvement([1, 1, -1, 0]) == 0.625
+    assert improvement([[1, np.nan], [1, -1]]) == 0.5  # each cohort counts alike
