@@ -18,11 +18,14 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
 import papermill
+import psutil
 import yaml
 
 from mpcl.freshness import clean, hash_of, hash_of_outputs, parts, stale, text_of, with_outputs
@@ -30,6 +33,7 @@ from mpcl.freshness import clean, hash_of, hash_of_outputs, parts, stale, text_o
 ROOT = Path(__file__).resolve().parents[1]
 PARSING = threading.Lock()  # ast in Python 3.11 loses count of its depth where two threads parse at once
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+STATUS = "book/run_status.md"  # its table of runs is written by the build
 LEFT_OUT = shutil.ignore_patterns("derived", "__pycache__", ".ipynb_checkpoints", ".*", "*.ipynb")
 
 
@@ -88,7 +92,7 @@ def execute(path, out, **parameters):
         parameters: values for its ``parameters`` cell.
 
     Returns:
-        float, seconds.
+        dict with ``seconds`` and ``memory``, the largest that the kernel took, in megabytes.
 
     Raises:
         papermill.exceptions.PapermillExecutionError: if a cell fails.
@@ -97,10 +101,26 @@ def execute(path, out, **parameters):
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.pop("MPLBACKEND", None)  # the kernel chooses: figures go into the notebook
     Path(out).parent.mkdir(parents=True, exist_ok=True)
-    papermill.execute_notebook(
-        str(path), str(out), parameters=parameters, cwd=str(path.parent), kernel_name="python3", progress_bar=False,
-        extra_arguments=["--log-level=50"], coalesce_streams=True)
-    return time.monotonic() - begin
+    mark, ended, peak = f"--Session.username={uuid.uuid4()}", threading.Event(), [0]
+    threading.Thread(target=_watch, args=(mark, ended, peak), daemon=True).start()
+    try:
+        papermill.execute_notebook(
+            str(path), str(out), parameters=parameters, cwd=str(path.parent), kernel_name="python3",
+            progress_bar=False, extra_arguments=["--log-level=50", mark], coalesce_streams=True)
+    finally:
+        ended.set()
+    return {"seconds": round(time.monotonic() - begin, 1), "memory": round(peak[0] / 1e6)}
+
+
+def _watch(mark, ended, peak):
+    """Note the largest memory of the kernel that was started with an argument, four times a second."""
+    while not ended.wait(0.25):
+        for process in psutil.Process().children():
+            try:
+                if mark in process.cmdline():
+                    peak[0] = max(peak[0], process.memory_info().rss)
+            except psutil.Error:  # it ended while we looked
+                continue
 
 
 def run(path, root=ROOT):
@@ -120,18 +140,39 @@ def run(path, root=ROOT):
     mark = hash_of(*found.values())
     # a graphics card or another Python may give other digits
     wanted = {"fingerprint": mark, "python": platform.python_version(), "device": _device()}
-    reused = kept.exists() and record.exists()
-    reused = reused and json.loads(record.read_text()).items() >= wanted.items()
+    before = json.loads(record.read_text()) if kept.exists() and record.exists() else {}
+    reused = before.items() >= wanted.items() and "memory" in before
     if not reused:
         record.unlink(missing_ok=True)
-        seconds = execute(path, kept)
+        took = execute(path, kept)
         ran = clean(nbformat.read(kept, 4))
         ran.metadata["mpcl"] = {"fingerprint": mark, "outputs": hash_of_outputs(ran), "parts": found}
         write(kept, text_of(ran))
         ended = time.strftime("%Y-%m-%d %H:%M")
-        write(record, json.dumps({**wanted, "seconds": round(seconds, 1), "ended": ended}))
-    nb = with_outputs(nbformat.read(path, 4), nbformat.read(kept, 4))
-    return nb, json.loads(record.read_text()), reused
+        write(record, json.dumps({**wanted, **took, "ended": ended, "torch": version("torch").split("+")[0]}))
+    nb, ran = nbformat.read(path, 4), nbformat.read(kept, 4)
+    told = {**json.loads(record.read_text()), "differ": differences(nb, ran)}
+    return with_outputs(nb, ran), told, reused
+
+
+def differences(committed, ran):
+    """How many cells print something else in a run than in the committed notebook; pictures are not compared.
+
+    Cells with the tag ``provenance`` name the machine, and do not count.
+
+    Args:
+        committed: a chapter.
+        ran: a run of the same code cells.
+
+    Returns:
+        int.
+    """
+    def said(cell):
+        return [output.get("text", {k: v for k, v in output.get("data", {}).items() if k.startswith("text/")})
+                for output in cell.outputs]
+
+    pairs = zip(*([c for c in nb.cells if c.cell_type == "code"] for nb in (committed, ran)), strict=True)
+    return sum(said(a) != said(b) for a, b in pairs if "provenance" not in a.metadata.get("tags", []))
 
 
 def _device():
@@ -156,20 +197,22 @@ def run_all(paths, jobs, root=ROOT):
         root: folder that holds ``_toc.yml``.
 
     Returns:
-        dict of notebooks by path.
+        tuple (dict of notebooks by path, dict of records of their runs by path).
 
     Raises:
         BookError: when all have ended, if any failed.
     """
-    done, failed = {}, []
+    done, records, failed, again = {}, {}, [], []
     with ThreadPoolExecutor(jobs) as pool:
         waiting = {pool.submit(run, path, root): path for path in paths}
         for number, future in enumerate(as_completed(waiting), 1):
             path = waiting[future]
             line = f"[{number}/{len(waiting)}] {path.relative_to(root)}"
             try:
-                done[path], record, reused = future.result()
-                how = f"reused the run of {record['ended']}" if reused else f"{record['seconds']:.1f} s"
+                done[path], records[path], reused = future.result()
+                again += [path] * (not reused)
+                how = "reused the run of {ended}" if reused else "{seconds:.1f} s, {memory} MB"
+                how = how.format(**records[path])
                 print(f"{line}  {how}", flush=True)
             except Exception as error:  # a chapter may fail in any way; the others go on
                 failed.append(path)
@@ -178,7 +221,9 @@ def run_all(paths, jobs, root=ROOT):
         kept = Path("_build", "runs", failed[0].relative_to(root))
         raise BookError(f"{len(failed)} of {len(paths)} chapters failed, so nothing is rendered; "
                         f"each run up to its failure is kept, such as {kept}")
-    return done
+    if paths:
+        print(f"Ran {len(again)} of {len(paths)} chapters, reused the runs of {len(paths) - len(again)}.")
+    return done, records
 
 
 def essence(error):
@@ -203,13 +248,14 @@ def essence(error):
 # Rendering ----------------------------------------------------------------------------------------
 
 
-def stage(to, notebooks, root=ROOT):
+def stage(to, notebooks, root=ROOT, records=()):
     """Lay down what the book is rendered from: its settings, pages, the package that pages quote, and data.
 
     Args:
         to: folder, replaced.
         notebooks: dict of notebooks by path under ``root``.
         root: folder that holds ``_toc.yml``.
+        records: dict of records of runs by path, for the page that tells of them; by default it tells of none.
     """
     shutil.rmtree(to, ignore_errors=True)
     for folder in ("book", "mpcl", "data"):
@@ -218,6 +264,20 @@ def stage(to, notebooks, root=ROOT):
         shutil.copy2(Path(root) / name, to / name)
     for path, nb in notebooks.items():
         write(to / Path(path).relative_to(root), text_of(nb))
+    if (to / STATUS).exists():
+        rows = "\n".join(_row(path.stem, nb, dict(records).get(path)) for path, nb in notebooks.items())
+        write(to / STATUS, (to / STATUS).read_text(encoding="utf-8").replace("<!-- runs -->", rows))
+
+
+def _row(name, nb, record):
+    """A line of the table of runs."""
+    mark = nb.metadata.get("mpcl", {}).get("fingerprint", "none")
+    if not record:
+        return f"| {{doc}}`{name}` | | | | | `{mark}` | committed outputs, not run here |"
+    differ = f"{record['differ']} outputs are not the committed ones"
+    result = f"passed {record['ended']}, {differ if record['differ'] else 'same as committed'}"
+    return (f"| {{doc}}`{name}` | {record['seconds']:.0f} s | {record['memory']} MB | {record['device']} "
+            f"| Python {record['python']}, torch {record['torch']} | `{mark}` | {result} |")
 
 
 def render(staged, html, root=ROOT):
@@ -256,7 +316,8 @@ def build(jobs=2, root=ROOT):
         root: folder that holds ``_toc.yml``.
     """
     place, html = Path(root) / "_build", Path(root) / "_build" / "html"
-    stage(place / "stage", run_all(chapters(root), jobs, root), root)
+    done, records = run_all(chapters(root), jobs, root)
+    stage(place / "stage", {path: done[path] for path in chapters(root)}, root, records)
     files = sorted(p for p in (place / "stage").rglob("*") if p.is_file())
     digest = hash_of(*(x for p in files for x in (str(p.relative_to(place)), p.read_bytes())))
     mark = place / "rendered"
@@ -285,7 +346,7 @@ def refresh(jobs=2, everything=False, root=ROOT):
     todo = [path for path in every if everything or stale(path)]
     if everything:
         shutil.rmtree(Path(root) / "_build" / "runs", ignore_errors=True)
-    fresh = run_all(todo, jobs, root)
+    fresh, _ = run_all(todo, jobs, root)
     for path in every:
         text = text_of(fresh.get(path) or clean(nbformat.read(path, 4)))
         changed = text != path.read_text(encoding="utf-8")
