@@ -6,6 +6,8 @@ import torch
 
 from mpcl.normalisation import WAYS
 
+PRECISIONS = ("float64", "float32", "tf32", "bfloat16")
+
 
 class ParameterError(ValueError):
     """A parameter that is unknown or cannot be used."""
@@ -25,7 +27,11 @@ class Settings:
         modality_dropout: probability that a modality is withheld from a window while training.
         clip: largest norm of the gradient.
         normalisation: ``transductive`` or ``inductive``, see :mod:`mpcl.normalisation`.
-        precision: ``float64`` (the book: same digits everywhere) or ``float32``.
+        precision: ``float64`` (the book: same digits everywhere), ``float32``, or, where the device has units for them,
+            ``tf32`` and ``bfloat16`` (weights stay float32).
+        compile: let torch.compile fuse the step; pays on long runs only, and needs a C++ compiler.
+        patience: epochs without a better validation KL after which a replica stops (early stopping; its learning rate
+            is constant, a fifth of its training participants validate); 0 trains all epochs and keeps the last state.
     """
 
     epochs: int = 20
@@ -37,6 +43,13 @@ class Settings:
     clip: float = 1.0
     normalisation: str = "transductive"
     precision: str = "float64"
+    compile: bool = False
+    patience: int = 0
+
+    @property
+    def dtype(self):
+        """The :class:`torch.dtype` of weights and inputs."""
+        return torch.float64 if self.precision == "float64" else torch.float32
 
     def __post_init__(self):
         wrong = [f"{f.name} must not be negative" for f in fields(self)
@@ -44,8 +57,8 @@ class Settings:
         wrong += [f"{name} must be at least 1" for name in ("epochs", "batch") if getattr(self, name) < 1]
         if self.normalisation not in WAYS:
             wrong.append(f"normalisation must be {' or '.join(WAYS)}, not {self.normalisation!r}")
-        if self.precision not in ("float64", "float32"):
-            wrong.append(f"precision must be float64 or float32, not {self.precision!r}")
+        if self.precision not in PRECISIONS:
+            wrong.append(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
         if wrong:
             raise ParameterError("; ".join(wrong))
 

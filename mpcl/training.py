@@ -1,165 +1,325 @@
-"""Training: from a data set and its folds to fitted networks and their predictions.
+"""Training: a whole cross-validation, folds x seeds, in one loop that takes each step for all of them at once.
 
-A *replica* is one network: one fold, one seed. Its numbers depend on (seed, fold, step) alone, not
-on which replicas are trained beside it or on the device: every random number is drawn on the CPU
-from a generator keyed by these three. A graphics card may still round differently.
+A *replica* is one network: one fold, one seed. See :mod:`mpcl.replicas` for how they stand side by side; a single
+network is a stack of one and the code is the same.
 
-The recipe (*our reading*; the paper's is not public): AdamW, one-cycle learning rate, mixup,
-modality dropout, gradient clipping, a fixed number of epochs, and the last state is kept.
+The recipe (*our reading*; the paper's is not public): AdamW, one-cycle learning rate, mixup, modality dropout, gradient
+clipping, a fixed number of epochs, and the last state is kept.
 """
 
-import zlib
-from dataclasses import dataclass
+import contextlib
+import dataclasses
+import hashlib
+from pathlib import Path
 
 import numpy as np
 import torch
 import xarray as xr
 from tqdm import tqdm
 
-from mpcl.model.network import MPCL, MPCLConfig, parameter_groups
-from mpcl.normalisation import standardise
+from mpcl import checkpoints, splits
+from mpcl.batches import inputs
+from mpcl.model.network import MPCLConfig, parameter_groups
+from mpcl.replicas import Replica, Stack, Windows, clip, same_parameters
 from mpcl.settings import ParameterError, Settings, device_of
-from mpcl.splits import part
+
+CHUNK = {"cpu": 25, "mps": 25, "cuda": 300}  # replicas in one stack, unless told otherwise
 
 
 class TrainingError(RuntimeError):
     """A training run that cannot go on: says whose, where and why."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class FitResult:
     """Fitted networks with what their training went through.
 
     Attributes:
-        models: one network a replica.
-        folds: the training participants of each replica.
-        seeds: the seed of each replica.
-        log: :class:`xarray.DataArray` (replica, epoch, term), the mean loss terms of each epoch.
+        models: one network a replica; None where it failed.
+        configs, folds, seeds: configuration, fold and seed of each replica.
+        log: :class:`xarray.Dataset` with ``loss (replica, epoch, term)``, the mean loss terms of each epoch, NaN for
+            terms that a replica does not have, and ``validation (replica, epoch)``, the KL of early stopping.
         settings: the settings they were trained with.
+        failed: replica to a sentence on why it stopped.
     """
 
     models: list
+    configs: list
     folds: list
     seeds: list
-    log: xr.DataArray
+    log: xr.Dataset
     settings: Settings
+    failed: dict
 
 
-def fit(config, dataset, folds, seeds, settings=None, device="auto", progress=False):
-    """Train one network a fold and seed.
+def fit(config, dataset, folds, seeds, settings=None, device="auto", progress=False, chunk=None,
+        checkpoint=None, resume=False, initial=None, watch=None):
+    """Train one network a configuration, fold and seed, together.
 
     Args:
-        config: :class:`mpcl.model.network.MPCLConfig`.
-        dataset: a data set that follows the contract; of a fold's held-out participants nothing is read.
-        folds: list of tuples of **training** participants.
+        config: :class:`mpcl.model.network.MPCLConfig`, or a list of them.
+        dataset: a data set that follows the contract; of a fold's held-out windows nothing is read.
+        folds: list of folds of :mod:`mpcl.splits`, such as tuples of **training** participants.
         seeds: list of int.
-        settings: :class:`Settings`; the defaults if None.
-        device: see :func:`device_of`.
+        settings: :class:`mpcl.settings.Settings`; the defaults if None.
+        device: see :func:`mpcl.settings.device_of`.
         progress: show one text bar on a terminal.
+        chunk: largest number of replicas in one stack; memory grows with it. Halved when memory runs out.
+        checkpoint: folder in which the state of each stack is kept, after each epoch.
+        resume: go on from what ``checkpoint`` holds, to the very weights that an undisturbed run gives.
+        initial: called with each network before its first step, to change it.
+        watch: called with (epoch, networks of the stack) before the first epoch, as epoch 0, and after each.
 
     Returns:
-        :class:`FitResult`, replicas ordered fold by fold, seed by seed.
+        :class:`FitResult`, replicas ordered by configuration, then fold by fold, seed by seed.
 
     Raises:
-        TrainingError: if a loss is no longer finite, naming fold, seed, epoch and term.
-        ParameterError: if the device is not there, or lacks the precision.
-        DatasetError: if a fold names unknown participants or holds nobody out.
+        TrainingError: if the loss of every replica stops being finite, naming fold, seed, epoch and term.
+        ParameterError: if the device is not there or lacks the precision, or a checkpoint is of another run.
+        DatasetError: if a fold does not fit the data set.
+
+    Example:
+        >>> from mpcl.data.catalogue import open_dataset
+        >>> dataset = open_dataset("simulated")
+        >>> config, few = MPCLConfig.from_dataset(dataset), Settings(epochs=1, batch=512)
+        >>> fit(config, dataset, splits.folds(dataset, "participants")[:2], [0, 1], few, "cpu").log.sizes["replica"]
+        4
     """
     settings, device = settings or Settings(), device_of(device)
     if device.type == "mps" and settings.precision == "float64":
         raise ParameterError("the device 'mps' has no float64; set precision to float32")
-    replicas = [(fold, seed) for fold in folds for seed in seeds]
-    bar = tqdm(total=len(replicas) * settings.epochs, unit="epoch", disable=None if progress else True)
-    with bar:
-        fitted = [_fit_one(config, part(dataset, fold)[0], fold, seed, settings, device, bar)
-                  for fold, seed in replicas]
-    models, logs = zip(*fitted, strict=True)
-    log = xr.concat(logs, xr.IndexVariable("replica", np.arange(len(logs))))
-    return FitResult(list(models), [fold for fold, _ in replicas], [seed for _, seed in replicas], log, settings)
+    configs = [config] if isinstance(config, MPCLConfig) else list(config)
+    everyone, done = replicas(configs, dataset, folds, seeds, settings), {}
+    with tqdm(total=len(everyone) * settings.epochs, unit="epoch", disable=None if progress else True) as bar:
+        waiting = _chunks(everyone, settings, chunk or CHUNK[device.type])
+        while waiting:
+            numbers = waiting.pop(0)
+            try:
+                stack = Stack([everyone[n] for n in numbers], settings, device, initial)
+                run = _Run(stack, settings, checkpoint, resume)
+                done |= dict(zip(numbers, run.train(bar, watch), strict=True))
+            except RuntimeError as error:
+                if len(numbers) == 1 or not _is_out_of_memory(error):
+                    raise
+                half = len(numbers) // 2
+                bar.write(f"memory ran out with {len(numbers)} networks in one stack; going on with {half}")
+                waiting[:0] = [numbers[:half], numbers[half:]]
+    models, logs, reasons = zip(*(done[n] for n in range(len(everyone))), strict=True)
+    failed = {n: why for n, why in enumerate(reasons) if why}
+    if len(failed) == len(everyone):
+        raise TrainingError(failed[0])
+    log = xr.concat(logs, xr.IndexVariable("replica", range(len(logs))), join="outer")
+    configs, folds, seeds, _ = map(list, zip(*everyone, strict=True))
+    return FitResult(list(models), configs, folds, seeds, log, settings, failed)
 
 
-def _fit_one(config, training, fold, seed, settings, device, bar):
-    """The loop that the chapter on training reads line by line: one network, one fold, one seed."""
-    key = (seed, zlib.crc32("\0".join(fold).encode()))
-    data = _tensors(training, training, config, settings, device)
-    target = torch.as_tensor(training.distribution.values, dtype=getattr(torch, settings.precision), device=device)
-    model = MPCL.from_dataset(training, _generator(*key, 0), **vars(config)).to(device, target.dtype)
-    steps = max(1, round(training.sizes["window"] / settings.batch))
-    optimiser = torch.optim.AdamW(parameter_groups(model, settings.weight_decay), settings.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.epochs * steps)
-    trials = np.unique(training.trial.values.astype(str), return_inverse=True)[1]
-    log = []
-    for epoch in range(settings.epochs):
-        sums = {}
-        for step in range(epoch * steps, (epoch + 1) * steps):
-            random = np.random.default_rng((*key, step))
-            batch = mixed_batch(data, target, balanced_rows(trials, settings.batch, random), settings, random)
-            terms = model.losses(model(*batch[:2], generator=_generator(*key, 1 + step)), batch[2])
-            optimiser.zero_grad()
-            terms["total"].backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-            optimiser.step()
-            schedule.step()
-            sums = {name: sums.get(name, 0) + value.detach() / steps for name, value in terms.items()}
-        log.append([_finite(name, value.item(), fold, seed, epoch) for name, value in sums.items()])
-        bar.update()
-        bar.set_postfix_str(f"loss {log[-1][list(sums).index('total')]:.3f}", refresh=False)
-    coords = {"epoch": np.arange(1, settings.epochs + 1), "term": list(sums)}
-    return model, xr.DataArray(log, dims=("epoch", "term"), coords=coords, name="loss")
-
-
-def balanced_rows(trials, count, random):
-    """Draw windows so that every trial counts alike, however many windows it has.
+def replicas(configs, dataset, folds, seeds, settings):
+    """All networks of a cross-validation: each configuration with each fold and each seed.
 
     Args:
-        trials: int array (window,), the trial of each window.
-        count: number of rows to draw.
-        random: :class:`numpy.random.Generator`.
+        configs: list of :class:`mpcl.model.network.MPCLConfig`.
+        dataset, folds, seeds, settings: of :func:`fit`.
 
     Returns:
-        int array (count,) of rows; no trial is drawn twice before all were drawn once.
-
-    Example:
-        >>> rows = balanced_rows(np.array([0, 0, 0, 1]), 4, np.random.default_rng(0))
-        >>> int((rows == 3).sum())
-        2
+        list of :class:`mpcl.replicas.Replica`.
     """
-    order = np.argsort(trials, kind="stable")
-    windows = np.bincount(trials)  # (trial,)
-    first = np.concatenate([[0], np.cumsum(windows)[:-1]])
-    rounds = -(-count // len(windows))
-    drawn = np.concatenate([random.permutation(len(windows)) for _ in range(rounds)])[:count]
-    return order[first[drawn] + (random.random(count) * windows[drawn]).astype(int)]
+    windows = {fold: Windows.of(dataset, fold, settings) for fold in folds}
+    return [Replica(one, fold, seed, windows[fold]) for one in configs for fold in folds for seed in seeds]
 
 
-def mixed_batch(data, target, rows, settings, random):
-    """One batch: pairs of windows mixed, some modalities withheld.
+def _chunks(replicas, settings, size):
+    """Which replicas train in one stack: of the same parameters and number of steps, at most ``size``."""
+    groups = {}
+    for number, replica in enumerate(replicas):
+        shape = same_parameters(replica.config), replica.windows.steps(settings)
+        groups.setdefault(shape, []).append(number)
+    return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
 
-    Mixup (Zhang et al., 2018) takes a Beta-distributed share of one window and the rest of another,
-    of their features and of their distributions alike. What is missing in both stays missing. A
-    window keeps at least one modality.
 
-    Args:
-        data: features and presence of all training windows.
-        target: distributions (window, emotion).
-        rows: int array of the rows of this batch.
-        settings: :class:`Settings`.
-        random: :class:`numpy.random.Generator`.
+class _Run:
+    """The training of one stack: its optimiser, its log, and what is needed to go on after an interruption."""
 
-    Returns:
-        tuple (features, present, target) of the batch.
-    """
-    others = rows[random.permutation(len(rows))]
-    share = random.beta(settings.mixup, settings.mixup, len(rows)) if settings.mixup else np.ones(len(rows))
-    share = torch.as_tensor(share, dtype=target.dtype, device=target.device)[:, None]  # (batch, 1)
+    def __init__(self, stack, settings, checkpoint, resume):
+        self.stack, self.settings = stack, settings
+        self.steps = stack.replicas[0].windows.steps(settings)
+        groups = parameter_groups(stack.parameters.items(), settings.weight_decay)
+        self.optimiser = torch.optim.AdamW(groups, settings.learning_rate, fused=stack.device.type != "mps")
+        self.schedule = (
+            torch.optim.lr_scheduler.ConstantLR(self.optimiser, 1.0) if settings.patience else
+            torch.optim.lr_scheduler.OneCycleLR(self.optimiser, settings.learning_rate, settings.epochs * self.steps)
+        )
+        several = len(stack.replicas)
+        self.log = {}  # term: (replica, epoch)
+        self.validation = np.full((several, settings.epochs), np.nan)
+        self.best = {name: value.detach().clone() for name, value in stack.parameters.items()}
+        self.epoch = 0
+        self.file = checkpoint and self._file_in(Path(checkpoint))
+        if self.file and resume:
+            self._restore()
 
-    def mix(values):
-        return share * values[rows] + (1 - share) * values[others]
+    def train(self, bar, watch):
+        """The loop. For each replica its network, its log and, if it failed, why."""
+        bar.update(self.epoch * len(self.stack.replicas))
+        if watch and self.epoch == 0:
+            watch(0, self.stack.networks())
+        while self.epoch < self.settings.epochs and not self._finished():
+            with _arithmetic(self.settings.precision, self.stack.device):
+                means = self.train_epoch()
+            self._record(means)
+            if watch:
+                watch(self.epoch, self.stack.networks())
+            bar.set_postfix_str(f"loss {means['total'].nanmean():.3f}", refresh=False)
+            bar.update(len(self.stack.replicas))
+        return self._results()
 
-    present = data.present[rows] | (data.present[others] & (share < 1))  # (batch, modality)
-    kept = torch.as_tensor(random.random(present.shape) >= settings.modality_dropout, device=target.device)
-    kept = present & (kept | ~(present & kept).any(1, keepdim=True))
-    return {name: mix(values) for name, values in data.features.items()}, kept, mix(target)
+    def train_epoch(self):
+        """One pass over the training windows of every replica; the mean loss terms (replica,)."""
+        stack, means = self.stack, {}
+        for step in range(self.epoch * self.steps, (self.epoch + 1) * self.steps):
+            terms = stack.losses(*stack.batch(step))  # (replica,) each
+            self.optimiser.zero_grad()
+            terms["total"].sum().backward()  # nothing is shared: each replica gets the gradient of its own total
+            clip(stack.parameters.values(), self.settings.clip)
+            self.optimiser.step()
+            self.schedule.step()
+            means = {name: means.get(name, 0) + value.detach() / self.steps for name, value in terms.items()}
+        return means
+
+    def _record(self, means):
+        """Log an epoch, look at the validation participants, and keep the state."""
+        for name, value in means.items():
+            empty = np.full_like(self.validation, np.nan)
+            self.log.setdefault(name, empty)[:, self.epoch] = value.double().cpu().numpy()
+        if self.settings.patience:
+            self._validate()
+        self.epoch += 1
+        if self.file:
+            self._keep()
+
+    def _validate(self):
+        """Note the KL on each replica's validation participants, and keep the weights that were best so far."""
+        scores = self.validation
+        for number, model in enumerate(self.stack.networks()):
+            windows, settings = self.stack.replicas[number].windows, self.settings
+            data = inputs(windows.validation, windows.training, model.config, settings)
+            trials = windows.validation.trial.to_series()
+            weight = torch.as_tensor(1 / trials.map(trials.value_counts()).to_numpy(), dtype=settings.dtype)
+            with torch.no_grad():
+                terms = model.losses(model(data.features, data.present), data.target, weight)
+            scores[number, self.epoch] = terms["kl"].item()
+        before = np.min(scores[:, : self.epoch], axis=1, initial=np.inf)
+        better = torch.as_tensor(scores[:, self.epoch] < before, device=self.stack.device)
+        for name, value in self.stack.parameters.items():
+            self.best[name][better] = value.detach()[better]
+
+    def _finished(self):
+        """Whether no replica can go on, or all have seen their best validation KL long enough ago."""
+        if self.epoch == 0:
+            return False
+        failed = all(self._failure(number) for number in range(len(self.stack.replicas)))
+        best = np.nan_to_num(self.validation[:, : self.epoch], nan=np.inf).argmin(1)  # epoch of each replica
+        return failed or 0 < self.settings.patience <= (self.epoch - 1 - best).min()
+
+    def _failure(self, number):
+        """Why a replica cannot go on, or nothing."""
+        replica = self.stack.replicas[number]
+        losses = self._loss(number)[: self.epoch]
+        for epoch, term in np.argwhere(~np.isfinite(losses.values) & losses.term.isin(self._terms(replica)).values):
+            name, value = str(losses.term.values[term]), losses.values[epoch, term]
+            return (f"the loss term {name!r} is {value} in epoch {epoch + 1}, seed {replica.seed}, "
+                    f"{splits.label(replica.fold)}; try a smaller learning rate")
+        if not all(torch.isfinite(value[number]).all() for value in self.stack.parameters.values()):
+            return (f"the weights are not finite after epoch {self.epoch}, seed {replica.seed}, "
+                    f"{splits.label(replica.fold)}; try a smaller learning rate")
+        return ""
+
+    def _terms(self, replica):
+        return [name for name in self.log if name != "relation" or replica.config.distillation]
+
+    def _loss(self, number):
+        """The log of a replica (epoch, term); NaN where it does not have a term."""
+        values = np.stack([self.log[name][number] for name in self.log], 1)
+        epochs = np.arange(1, self.settings.epochs + 1)
+        loss = xr.DataArray(values, dims=("epoch", "term"), coords={"epoch": epochs, "term": list(self.log)})
+        return loss.where(loss.term.isin(self._terms(self.stack.replicas[number])))
+
+    def _results(self):
+        reasons = [self._failure(number) for number in range(len(self.stack.replicas))]
+        if self.settings.patience:
+            with torch.no_grad():
+                for name, value in self.stack.parameters.items():
+                    value.copy_(self.best[name])
+        logs = [xr.Dataset({"loss": self._loss(number), "validation": ("epoch", self.validation[number])})
+                for number in range(len(reasons))]
+        models = [None if why else model for model, why in zip(self.stack.networks(), reasons, strict=True)]
+        return list(zip(models, logs, reasons, strict=True))
+
+    def _about(self):
+        """What a checkpoint belongs to: replicas, settings and training windows."""
+        digest = hashlib.sha256()
+        for value in (*self.stack.inputs.features.values(), self.stack.inputs.present, self.stack.inputs.target):
+            digest.update(np.ascontiguousarray(value.cpu().numpy()).tobytes())
+        replicas = [[dataclasses.asdict(r.config), splits.text(r.fold), r.seed] for r in self.stack.replicas]
+        return {"replicas": replicas, "settings": dataclasses.asdict(self.settings), "data": digest.hexdigest()}
+
+    def _file_in(self, folder):
+        name = hashlib.sha256(repr(self._about()["replicas"]).encode()).hexdigest()[:16]
+        return folder / f"{name}.npz"
+
+    def _state(self):
+        """Every tensor that training changes, by name: weights, their best, and the two moments of the optimiser."""
+        state = {}
+        for name, value in self.stack.parameters.items():
+            moments = self.optimiser.state[value]
+            state |= {f"weight/{name}": value.detach(), f"best/{name}": self.best[name]}
+            state |= {f"{key}/{name}": moments[key] for key in ("exp_avg", "exp_avg_sq")}
+        return state
+
+    def _keep(self):
+        arrays = {name: value.cpu().numpy() for name, value in self._state().items()}
+        arrays |= {f"log/{name}": values for name, values in self.log.items()}
+        arrays |= {"epoch": self.epoch, "validation": self.validation}
+        checkpoints.save(self.file, arrays, self._about())
+
+    def _restore(self):
+        """Go back to the last checkpoint; random numbers need none, since they are keyed by the step."""
+        try:
+            arrays = checkpoints.load(self.file, self._about())
+        except ValueError as error:
+            raise ParameterError(str(error)) from error
+        if arrays is None:
+            return
+        self.epoch, self.validation = int(arrays["epoch"]), arrays["validation"]
+        self.log = {name.removeprefix("log/"): values for name, values in arrays.items() if name.startswith("log/")}
+        steps = self.epoch * self.steps
+        for value in self.stack.parameters.values():
+            zero = torch.zeros_like(value, requires_grad=False)
+            step = torch.tensor(float(steps), device=value.device)
+            self.optimiser.state[value] = {"step": step, "exp_avg": zero, "exp_avg_sq": zero.clone()}
+        with torch.no_grad():
+            for name, value in self._state().items():
+                value.copy_(torch.from_numpy(arrays[name]))
+        if self.epoch < self.settings.epochs:
+            self.schedule.last_epoch, self.schedule._step_count = steps - 1, steps + 1
+            self.schedule.step()
+
+
+@contextlib.contextmanager
+def _arithmetic(precision, device):
+    """Arithmetic of a precision; on a graphics card also with algorithms that give the same twice."""
+    before, strict = torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    torch.use_deterministic_algorithms(strict or device.type == "cuda", warn_only=True)
+    try:
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+        torch.use_deterministic_algorithms(strict)
+
+
+def _is_out_of_memory(error):
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def predict(model, dataset, training, settings=None, device="cpu"):
@@ -169,38 +329,13 @@ def predict(model, dataset, training, settings=None, device="cpu"):
         model: a fitted network.
         dataset: the windows to predict.
         training: the windows that the model was trained on (their statistics serve ``inductive``).
-        settings: the :class:`Settings` of the training.
+        settings: the :class:`mpcl.settings.Settings` of the training.
         device: where to compute.
 
     Returns:
         array (window, emotion), each row summing to one.
     """
     settings, device = settings or Settings(), device_of(device)
-    data = _tensors(dataset, training, model.config, settings, device)
+    data = inputs(dataset, training, model.config, settings, device)
     with torch.no_grad():
         return model.to(device)(data.features, data.present).distribution.cpu().numpy()
-
-
-def _tensors(dataset, training, config: MPCLConfig, settings, device):
-    standard = standardise(dataset, training, settings.normalisation)
-    names = [name for name, _, _ in config.modalities]
-    columns = [list(standard.features).index(name) for name in names]
-    dtype = getattr(torch, settings.precision)
-    features = {name: torch.as_tensor(standard.features[name], dtype=dtype, device=device) for name in names}
-    return standard._replace(
-        features=features, present=torch.as_tensor(standard.present[:, columns], device=device)
-    )
-
-
-def _generator(*key):
-    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
-
-
-def _finite(term, value, fold, seed, epoch):
-    if not np.isfinite(value):
-        raise TrainingError(
-            f"the loss term {term!r} is {value} in epoch {epoch + 1}, seed {seed}, training on "
-            f"{len(fold)} participants ({fold[0]} to {fold[-1]}); try a smaller learning rate"
-        )
-    return value

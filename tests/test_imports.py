@@ -38,6 +38,7 @@ ORDER = [
     "mpcl.exercises",
     "mpcl.figures",
     "mpcl.notebooks",
+    "mpcl.editions",
     "mpcl.__main__",
 ]
 

@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mpcl.model.memory import retrieve
-
 
 class ModalityTokens(nn.Module):
     """A linear token a modality, t_m = x_m W_m + b_m, or a learned token where it is missing (our reading).
@@ -71,18 +69,19 @@ class MultiScaleMemory(nn.Module):
 
         Tokens that are not present (B, branch, slot) are never retrieved; ``dropout`` multiplies what is.
         """
-        width, learned = tokens.shape[-1], self.patterns.shape[1]
+        width, slots = tokens.shape[-1], tokens.shape[2]
         projected = torch.einsum("bksd,kde->bkse", F.layer_norm(tokens, (width,)), self.weight)
         query, key, value, gate = projected.split((width, width, width, self.gates), -1)
         stored = F.layer_norm(self.patterns, (width,)) @ self.weight[..., width : 3 * width]
-        stored = stored.expand(len(tokens), -1, -1, -1)  # (batch, branch, memory, key and value)
-        keys = torch.cat([key, stored[..., :width]], 2)  # (batch, branch, slot + memory, width)
-        values = torch.cat([value, stored[..., width:]], 2)
-        beta, mask = self.log_beta.exp() / width**0.5, F.pad(present, (0, learned), value=True)
-        found = retrieve(query, keys, beta, values, mask)  # (scale, batch, branch, slot, width)
-        found = torch.einsum("sbktd,bkts->bktd", found, gate.softmax(-1)) if self.gates else found[0]
-        tokens = F.layer_norm(tokens + found * dropout, (width,))
-        return tokens, retrieve(query, keys, beta, torch.eye(keys.shape[2]).to(keys), mask) if explain else None
+        stored_key, stored_value = stored.split(width, -1)  # (branch, memory, width)
+        overlap = torch.cat([query @ key.mT, torch.einsum("bktd,knd->bktn", query, stored_key)], -1)
+        mask = F.pad(present, (0, len(stored_key[0])), value=True)[:, :, None]  # (batch, branch, 1, slot + memory)
+        beta = (self.log_beta.exp() / width**0.5).view(-1, 1, 1, 1, 1)
+        weights = (beta * overlap).masked_fill(~mask, -torch.inf).softmax(-1)  # (scale, batch, branch, slot, slot + N)
+        scales = gate.softmax(-1).movedim(-1, 0)[..., None] if self.gates else 1.0  # (scale, batch, branch, slot, 1)
+        own, learned = (scales * weights).sum(0).split((slots, len(stored_key[0])), -1)
+        found = own @ value + torch.einsum("bktn,knd->bktd", learned, stored_value)  # (batch, branch, slot, width)
+        return F.layer_norm(tokens + found * dropout, (width,)), weights if explain else None
 
 
 class BranchSummary(nn.Module):

@@ -137,7 +137,7 @@ class MPCL(nn.Module):
     """Features to a distribution over emotions, its logits the sum of what each level says (our reading).
 
     logits_c = bias_c + T_c . w_c + group and code logits + sum_b alpha_b a^b_c; with prototypes, co-occurrence and
-    compression off, a linear head on the tokens. There is no training mode: without ``generator`` there is no dropout.
+    compression off, a linear head on the tokens. There is no training mode: without masks there is no dropout.
 
     Args:
         config: :class:`MPCLConfig`.
@@ -193,29 +193,30 @@ class MPCL(nn.Module):
         config = MPCLConfig.from_dataset(dataset, **overrides)
         return cls(config, weight @ label, cooccurrence_matrix(label, weight), generator)
 
-    def draw_dropout(self, batch, generator):
-        """A dict of dropout masks, 0 or 1 / (1 - share), that depend on neither the device nor the switches."""
-        masks = {}
+    def draw_dropout(self, batch, random):
+        """What is kept at each site of dropout, bool arrays (batch, ...) that do not depend on the switches."""
+        kept = {}
         for site, (shape, share) in self.sites.items():
-            kept = torch.rand(batch, *shape, generator=generator, device=generator.device) >= share
-            masks[site] = kept.to(self.bias) / (1 - share)
-        return masks
+            chances = np.frombuffer(random.bytes(2 * batch * np.prod(shape)), np.uint16)
+            kept[site] = (chances >= round(share * 65536)).reshape(batch, *shape)
+        return kept
 
-    def forward(self, features, present, generator=None):
+    def forward(self, features, present, dropout=None):
         """The distribution over emotions and what led to it, an :class:`Output`.
 
         Args:
             features: name of each modality to its z-scored features (B, F_m), 0 where a number is missing.
             present: bool (B, M) in the order of ``config.modalities``; where False the features have no effect.
-            generator: source of dropout: a :class:`torch.Generator`, masks of :meth:`draw_dropout`, or None for none.
+            dropout: what is kept at each site, tensors of :meth:`draw_dropout`; None for no dropout.
         """
-        config, found, keep = self.config, {}, dict.fromkeys(self.sites, 1.0) if generator is None else generator
-        keep = self.draw_dropout(len(present), keep) if isinstance(keep, torch.Generator) else keep
+        config, found, keep = self.config, {}, dict.fromkeys(self.sites, 1.0)
+        if dropout is not None:
+            keep = {site: dropout[site].to(self.bias) / (1 - share) for site, (_, share) in self.sites.items()}
         x = torch.cat([features[name] for name, _, _ in config.modalities], 1)  # (batch, feature)
         tokens, measured = self.tokens(x, present)  # (batch, branch, slot, width)
         tokens, found["present"] = tokens * keep["tokens"], measured.any(2)
         if config.memory:
-            tokens, found["retrieval"] = self.memory(tokens, measured, keep["memory"], explain=generator is None)
+            tokens, found["retrieval"] = self.memory(tokens, measured, keep["memory"], explain=dropout is None)
         if not self.summarised:
             tokens = tokens.flatten(1, 2).index_select(1, self.tokens.places)  # (batch, modality, width)
             logits = tokens.flatten(1) @ self.out_weight.mT + self.bias
@@ -262,9 +263,9 @@ class MPCL(nn.Module):
         return terms | {"total": sum(getattr(config, f"w_{name}", 1.0) * term for name, term in terms.items())}
 
 
-def parameter_groups(model, weight_decay):
+def parameter_groups(named, weight_decay):
     """Groups for an optimiser: linear maps, named ``weight``, decay; memories, prototypes, biases and others do not."""
-    named = list(model.named_parameters())
+    named = list(named)
     decayed, kept = ([p for name, p in named if ("weight" in name) == linear] for linear in (True, False))
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
 
