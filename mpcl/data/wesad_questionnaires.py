@@ -40,6 +40,11 @@ def questionnaires(root):
 
     Raises:
         DatasetError: naming file, line, condition and item.
+
+    Example:
+        >>> questionnaires("no/such")
+        Traceback (most recent call last):
+        mpcl.data.contract.DatasetError: no/such: there is no such folder; give the one that holds S2/S2.pkl
     """
     root = Path(root)
     names = participants(root)

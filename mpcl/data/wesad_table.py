@@ -49,6 +49,11 @@ def read(folder, name, order):
 
     Raises:
         DatasetError: naming file, place and remedy.
+
+    Example:
+        >>> read("no/such", "S2", ["baseline", "stress", "amusement"])
+        Traceback (most recent call last):
+        mpcl.data.contract.DatasetError: no/such/columns.txt: the names of the table's columns are missing; get them again
     """
     values, code = _rows(Path(folder), name, [condition for condition in order if condition in CODE])
     condition, rows = [], []
@@ -86,7 +91,7 @@ def _rows(folder, name, order):
     shapes = (len(COLUMNS),), (len(WHOLE),)
     if values.dtype.kind != "f" or values.shape[1:] not in shapes or code.shape != values.shape[:1]:
         raise DatasetError(f"X {values.shape} and y {code.shape} must be (row, 154 or 159) and (row,)", path)
-    runs = [code[row] for row in np.flatnonzero(np.diff(code, prepend=-1))] if code.dtype.kind in "iu" else []
+    runs = [int(code[row]) for row in np.flatnonzero(np.diff(code, prepend=-1))] if code.dtype.kind in "iu" else []
     if runs != [CODE[condition] for condition in order]:
         raise DatasetError(f"y runs {runs}, the questionnaire's ORDER says {', '.join(order)}; get both again", path)
     _check_values(values, path)
@@ -144,15 +149,10 @@ def _modalities(pooled):
         unit = HRV.get(statistic) or STATISTICS[statistic].format(UNIT[f"{device}_{kind}{axis}"])
         entry = (place, f"{axis}_{statistic}" if axis else statistic, unit)
         places.setdefault(f"{device}_{kind.lower()}", []).append(entry)
-    part = xr.Dataset()
+    variables, coords = {}, {}
     for modality, columns in places.items():
         index, names, units = zip(*columns, strict=True)
         feature = f"{modality}_feature"
-        part[modality] = (("window", feature), pooled[:, index])
-        part = part.assign_coords(
-            {
-                feature: np.array(names, object),
-                f"{modality}_unit": (feature, np.array(units, object)),
-            }
-        )
-    return part
+        variables[modality] = (("window", feature), pooled[:, index])
+        coords |= {feature: np.array(names, object), f"{modality}_unit": (feature, np.array(units, object))}
+    return xr.Dataset(variables, coords)

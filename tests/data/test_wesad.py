@@ -1,6 +1,7 @@
 """WESAD: real questionnaires and wrist recordings, a participant made by hand, and files that are wrong."""
 
 import csv
+import hashlib
 import pickle
 import shutil
 import struct
@@ -11,6 +12,7 @@ from pathlib import Path
 import neurokit2 as nk
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -170,10 +172,10 @@ def test_all_questionnaires_agree_with_an_independent_reading():
             )
             assert report.stai.values.tolist() == [float(told) for told in rows[11 + place][1:7]]
             assert report["dim"].values.tolist() == [float(told) for told in rows[17 + place][1:3]]
-            minutes, _, rest = rows[2][1:][rows[1][1:].index({v: k for k, v in short.items()}[condition])].partition(
-                "."
-            )
-            assert report.start.item() == 60 * int(minutes) + int((rest + "00")[:2])
+            column = rows[1].index({v: k for k, v in short.items()}[condition])
+            for line, time in ((rows[2], report.start), (rows[3], report.stop)):
+                minutes, _, rest = line[column].partition(".")
+                assert time.item() == 60 * int(minutes) + int((rest + "00")[:2])
             reports += 1
         assert person.sssq.values.tolist() == [float(told) for told in rows[23][1:7]]
     assert reports == 75 and ours.sizes["participant"] == 15
@@ -618,3 +620,159 @@ def test_progress_is_told_to_a_function_and_quiet_elsewhere(two, capfd):
     assert capfd.readouterr() == ("", "")
     wesad.load(folder / "root", cache=folder / "cache", progress=True)
     assert "wesad" in capfd.readouterr().err
+
+
+# --- corruption ------------------------------------------------------------------------------------
+# What can be found is named with its file; what cannot (other plausible numbers) only a recorded checksum finds.
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    root = tmp_path_factory.mktemp("short")
+    return root / "S99" / "S99.pkl", *write_participant(root, "S99", chest=False, seconds=65)
+
+
+def record(root):
+    """SHA256SUMS of a root, as the command sha256sum writes it."""
+    paths = sorted(path for path in root.rglob("S*_quest.csv")) + sorted(root.rglob("*.pkl"))
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(root)}\n" for path in paths]
+    (root / "SHA256SUMS").write_text("".join(lines))
+
+
+@st.composite
+def damage(draw, places):
+    """A function that spoils bytes at one of some places: one bit turned, one byte more, the rest cut off."""
+    place, byte = draw(places), draw(st.integers(0, 255))
+    return draw(
+        st.sampled_from(
+            [
+                lambda raw: raw[:place] + bytes([raw[place] ^ 1 << byte % 8]) + raw[place + 1 :],
+                lambda raw: raw[:place] + bytes([byte]) + raw[place:],
+                lambda raw: raw[:place],
+            ]
+        )
+    )
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_change_of_a_recorded_file_is_found(wrist, data):
+    record(wrist)
+    path = wrist / "S99" / data.draw(st.sampled_from(["S99.pkl", "S99_quest.csv"]))
+    whole = path.read_bytes()
+    spoiled = data.draw(damage(st.integers(0, len(whole) - 1)))(whole)
+    try:
+        path.write_bytes(spoiled)
+        with pytest.raises(DatasetError) as error:
+            wesad.load(wrist, cache=False)
+    finally:
+        path.write_bytes(whole)
+    assert path.name in sentence(error)
+
+
+def test_recorded_files_load_as_before_and_a_bad_record_is_told(wrist):
+    before = wesad.load(wrist, cache=False)
+    record(wrist)
+    xr.testing.assert_identical(wesad.load(wrist, cache=False), before)
+    (wrist / "SHA256SUMS").write_text("12ab  S99/S99.pkl\n")
+    with pytest.raises(DatasetError, match="SHA256SUMS: line 1"):
+        wesad.load(wrist, cache=False)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_without_a_record_damaged_structure_is_found_or_harmless(tmp_path, short, data):
+    """All bytes of the pickle but the samples; where a flag says that a channel of three axes is stored axis by axis,
+    nothing but a checksum can tell, so this one byte is left out."""
+    path, signal, label = short
+    whole, samples = path.read_bytes(), np.zeros(path.stat().st_size, bool)
+    for values in (*signal["wrist"].values(), label):
+        place = whole.index(values.tobytes())
+        samples[place : place + values.nbytes] = True
+        samples[place - 6] = True  # the flag
+    spoiled = data.draw(damage(st.sampled_from(np.flatnonzero(~samples).tolist())))(whole)
+    (tmp_path / "spoiled.pkl").write_bytes(spoiled)
+    order = ["baseline", "stress", "meditation1", "amusement", "meditation2"]
+    try:
+        trials, found, device, notes = wesad._signals(tmp_path / "spoiled.pkl", "S99", order)
+    except DatasetError as error:
+        assert "spoiled.pkl" in str(error) and "\n" not in str(error)
+        return
+    known = wesad._signals(path, "S99", order)
+    assert (trials, device) == (known[0], known[2])
+    for modality, cut in known[1].items():
+        if modality not in found:  # its name was that of another, and it is told that it is missing
+            assert f"{modality} is missing" in "".join(notes)
+        for trial, values in found.get(modality, {}).items():
+            np.testing.assert_array_equal(values, cut[trial])
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_rows_that_were_moved_lost_doubled_or_cut_are_found(made, tmp_path, data):
+    rows = (made / "S98" / "S98_quest.csv").read_text().splitlines()
+    first, second = data.draw(st.tuples(st.integers(0, len(rows) - 1), st.integers(0, len(rows) - 1)))
+    kind = data.draw(st.sampled_from(["shuffle", "swap", "double", "lose", "cut"]))
+    changed = {
+        "shuffle": lambda: data.draw(st.permutations(rows)),
+        "swap": lambda: [rows[{first: second, second: first}.get(place, place)] for place in range(len(rows))],
+        "double": lambda: rows[:first] + [rows[first]] + rows[first:],
+        "lose": lambda: rows[:first] + rows[first + 1 :],
+        "cut": lambda: "\n".join(rows)[: 40 * first + second].splitlines(),
+    }[kind]()
+    path = tmp_path / "S98" / "S98_quest.csv"
+    path.parent.mkdir(exist_ok=True)
+    mark, end = data.draw(st.sampled_from(["", "\ufeff"])), data.draw(st.sampled_from(["\n", "\r\n"]))
+    path.write_text(mark + end.join(changed), encoding="utf-8")
+    try:
+        after = wesad.questionnaires(tmp_path)
+    except DatasetError as error:
+        assert "S98_quest.csv" in str(error) and "\n" not in str(error)
+        return
+    tags = [[row.split(";")[0] for row in told if row.strip(";")] for told in (rows, changed)]
+    within = kind in ("shuffle", "swap") and tags[0] == tags[1]  # two reports of one kind: only a checksum can tell
+    assert within or after.identical(wesad.questionnaires(made))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda raw: raw.replace(struct.pack("<i", 2) * 45500, struct.pack("<i", 0) * 45500, 1), "[1, 4, 3, 4]"),
+        (lambda raw: raw.replace(b"U\x01<", b"U\x01>"), "0 to 7"),
+        (lambda raw: raw[::-1].replace(b"<\x01U", b">\x01U", 1)[::-1], "no sensor's|0 to 7"),
+        (lambda raw: raw.replace(b"U\x02f8", b"U\x02i8"), "no sensor's"),
+    ],
+)
+def test_pickles_that_would_give_other_numbers(wrist, change, told):
+    spoil(wrist / "S99" / "S99.pkl", change)
+    with pytest.raises(DatasetError, match=told) as error:
+        wesad.load(wrist, cache=False)
+    assert "S99.pkl" in sentence(error)
+
+
+@given(st.sampled_from(["ACC", "BVP", "EDA", "TEMP"]), st.sampled_from([0.25, 0.5, 0.9, 0.99, 1.01, 1.1, 2, 4]))
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_channel_at_another_rate_is_found(tmp_path, key, factor):
+    def resampled(values):
+        return values[(np.arange(int(len(values) * factor)) / factor).astype(int)]
+
+    write_participant(tmp_path, "S99", chest=False, seconds=65, **{f"wrist_{key}": resampled})
+    with pytest.raises(DatasetError, match=rf"S99.pkl: wrist_{key.lower()} lasts .* at \d+ Hz, the labels"):
+        wesad.load(tmp_path, cache=False)
+
+
+def test_participants_that_are_there_twice_in_part_or_not_at_all(wrist):
+    shutil.copytree(wrist / "S99", wrist / "S97")
+    with pytest.raises(DatasetError, match="S97_quest.csv: the questionnaire is missing"):
+        wesad.load(wrist, cache=False)
+    (wrist / "S97" / "S99_quest.csv").rename(wrist / "S97" / "S97_quest.csv")
+    with pytest.raises(DatasetError, match=r"S97_quest.csv: the file is about \['S99'\], the folder about S97"):
+        wesad.load(wrist, cache=False)
+    write_answers(wrist / "S97" / "S97_quest.csv", "S97")
+    with pytest.raises(DatasetError, match="S97.pkl: the file is missing"):
+        wesad.load(wrist, cache=False)
+    (wrist / "S97" / "S99.pkl").rename(wrist / "S97" / "S97.pkl")
+    with pytest.raises(DatasetError, match="S97.pkl: the pickle is about 'S99', the folder about S97"):
+        wesad.load(wrist, cache=False)
+    shutil.rmtree(wrist / "S97")
+    assert "participants not in this folder: S2, S3" in wesad.load(wrist, cache=False).attrs["notes"]
