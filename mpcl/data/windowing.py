@@ -83,7 +83,7 @@ def prepare(signal, rate, windows, flat=FLAT, stuck=True):
     if not finite.any() or not len(windows):
         return np.zeros(len(values)), np.zeros(len(values), bool)
     samples = np.arange(len(values))
-    values = np.interp(samples, samples[finite], values[finite])
+    values = values if finite.all() else np.interp(samples, samples[finite], values[finite])
     usable = ~_runs(~finite, GAP * rate + 1)
     usable &= ~_runs(np.diff(values, prepend=np.nan) == 0, flat * rate)
     if stuck:
@@ -107,13 +107,11 @@ def thin(values, usable, rate, target):
 
 def _runs(mask, least):
     """Where ``mask`` is true for at least ``least`` samples in a row."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    long = np.zeros(len(mask) + 1, np.int8)
-    starts, stops = edges[::2], edges[1::2]
-    kept = stops - starts >= least
-    np.add.at(long, starts[kept], 1)
-    np.add.at(long, stops[kept], -1)
-    return long.cumsum()[:-1].astype(bool)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
+    long = np.zeros(len(mask), bool)
+    for start, stop in edges.reshape(-1, 2)[np.diff(edges)[::2] >= least]:
+        long[start:stop] = True
+    return long
 
 
 def cut_windows(values, rate, windows):
@@ -124,10 +122,11 @@ def cut_windows(values, rate, windows):
         array([[ 0.,  1.,  2.],
                [ 3.,  4., nan]])
     """
-    count = int(round((windows[0, 1] - windows[0, 0]) * rate)) if len(windows) else 0
-    index = np.rint(windows[:, :1] * rate).astype(int) + np.arange(count)
-    known = index < len(values)
-    return np.where(known, values[np.where(known, index, 0)], np.nan) if len(values) else np.full(index.shape, np.nan)
+    first, count = _places(rate, windows)
+    if not count:
+        return np.full((len(windows), 0), np.nan)
+    longer = np.append(values, np.full(count, np.nan))
+    return np.lib.stride_tricks.sliding_window_view(longer, count)[first.clip(max=len(values))]
 
 
 def usable_share(usable, rate, windows):
@@ -137,7 +136,16 @@ def usable_share(usable, rate, windows):
         >>> usable_share(np.array([True, True, False, False]), 1, place_windows(4, length=2, step=2))
         array([1., 0.])
     """
-    return np.nan_to_num(cut_windows(usable.astype(float), rate, windows)).mean(1) if len(windows) else np.zeros(0)
+    first, count = _places(rate, windows)
+    before = np.append(0, np.cumsum(usable))  # usable samples before each
+    stop, start = (before[place.clip(max=len(usable))] for place in (first + count, first))
+    return (stop - start) / max(count, 1)
+
+
+def _places(rate, windows):
+    """The first sample of each window (window,), and how many samples a window has."""
+    count = int(round((windows[0, 1] - windows[0, 0]) * rate)) if len(windows) else 0
+    return np.rint(windows[:, 0] * rate).astype(int), count
 
 
 def lie_inside(start, stop, windows):
