@@ -7,9 +7,8 @@ clock, and say so where they do not apply.
 """
 
 import numpy as np
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.pipeline import make_pipeline
+import xarray as xr
+from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import SplineTransformer
 
 from mpcl.data.contract import missing, modalities
@@ -17,7 +16,7 @@ from mpcl.normalisation import standardise
 from mpcl.settings import Settings
 
 MOTION = ("acc", "acceleration", "motion", "posture", "head")  # last word of the name of a modality of motion
-PENALTIES = 10.0 ** np.arange(0, 8)  # of the ridge; the largest leaves the mean label alone
+PENALTIES = 10.0 ** np.arange(-3, 5)  # of the ridge, beside variances; the largest leaves the mean label alone
 
 
 class NotApplicable(ValueError):
@@ -76,10 +75,12 @@ def trial_labels(dataset):
     Returns:
         :class:`xarray.DataArray` (trial, emotion) with the coordinates ``clip`` and ``participant``.
     """
-    first = np.unique(dataset.trial.values.astype(str), return_index=True)[1]
-    labels = dataset.distribution.groupby("trial").mean()
+    trial, first, own = np.unique(dataset.trial.values.astype(str), return_index=True, return_inverse=True)
+    total = np.zeros((len(trial), dataset.sizes["emotion"]))
+    np.add.at(total, own, dataset.distribution.values)
     about = {name: ("trial", dataset[name].values[first]) for name in ("clip", "participant")}
-    return labels.transpose("trial", "emotion").assign_coords(about)
+    coords = {"trial": trial, "emotion": dataset.emotion.values, **about}
+    return xr.DataArray(total / np.bincount(own)[:, None], dims=("trial", "emotion"), coords=coords)
 
 
 def participant_mean(train, test, settings=None):
@@ -122,8 +123,9 @@ def motion_only(train, test, settings=None):
     if not measured:
         raise NotApplicable("no modality of motion")
     how = (settings or Settings()).normalisation
-    columns = [np.hstack([standardise(part, train, how).features[name] for name in measured]) for part in (train, test)]
-    return _ridge(train, *columns, "passthrough")
+    train_part, test_part = train[measured], test[measured]
+    scaled = [standardise(part, train_part, how).features.values() for part in (train_part, test_part)]
+    return _ridge(train, *(np.hstack(list(features)) for features in scaled))
 
 
 def elapsed_time_only(train, test, settings=None):
@@ -145,11 +147,11 @@ def elapsed_time_only(train, test, settings=None):
     start = train.start.values.astype(float)[:, None]
     if np.ptp(start) == 0:
         raise NotApplicable("no clock: every window starts at the same second")
-    return _ridge(train, start, test.start.values.astype(float)[:, None],
-                  SplineTransformer(8, extrapolation="constant"))
+    splines = SplineTransformer(8, extrapolation="constant").fit(start)
+    return _ridge(train, *(splines.transform(seconds) for seconds in (start, test.start.values.astype(float)[:, None])))
 
 
-def _ridge(train, columns, others, prepare):
+def _ridge(train, columns, others):
     """Ridge from columns (window, feature) to shares, shrunk as far as pays on participants of its own training part.
 
     On the shares, not their logarithms, so that full shrinkage is the mean label and not worse than that floor.
@@ -157,11 +159,23 @@ def _ridge(train, columns, others, prepare):
     labels, windows = train.distribution.values, np.unique(train.trial.values, return_inverse=True)[1]
     weight = 1 / np.bincount(windows)[windows]  # trials weigh equally
     groups = train.participant.values if len(set(train.participant.values)) > 1 else train.trial.values
-    search = GridSearchCV(make_pipeline(prepare, Ridge()), {"ridge__alpha": PENALTIES},
-                          scoring="neg_mean_squared_error", cv=GroupKFold(min(5, len(set(groups)))))
-    search.fit(columns, labels, groups=groups, ridge__sample_weight=weight / weight.mean())
-    predicted = np.clip(search.predict(others), 1e-3, None)
+    error = np.zeros(len(PENALTIES))
+    for own, inside in GroupKFold(min(5, len(set(groups)))).split(columns, groups=groups):
+        guess = _shrunk(columns[own], labels[own], weight[own], columns[inside])  # (penalty, window, emotion)
+        error += ((guess - labels[inside]) ** 2).sum(2) @ weight[inside]
+    predicted = np.clip(_shrunk(columns, labels, weight, others)[error.argmin()], 1e-3, None)
     return predicted / predicted.sum(1, keepdims=True)
+
+
+def _shrunk(columns, labels, weight, others):
+    """Predictions (penalty, window, emotion) of ridge regressions with each of the penalties."""
+    share = weight / weight.sum()
+    centre, mean = share @ columns, share @ labels
+    centred = (columns - centre) * share[:, None]
+    size, axes = np.linalg.eigh(centred.T @ (columns - centre))  # of the covariance
+    toward = axes.T @ (centred.T @ (labels - mean))  # (axis, emotion)
+    slopes = toward / (size[:, None] + PENALTIES[:, None, None])  # (penalty, axis, emotion)
+    return mean + ((others - centre) @ axes) @ slopes
 
 
 FLOORS = {"uniform": uniform, "mean_label": mean_label, "condition_oracle": condition_oracle}

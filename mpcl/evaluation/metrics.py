@@ -10,7 +10,6 @@ import re
 
 import numpy as np
 import xarray as xr
-from sklearn.metrics import roc_auc_score
 
 SMALLEST = 1e-12  # predicted shares are clipped here before their logarithm is taken
 TIED = 1e-9  # shares that differ by less are tied
@@ -166,7 +165,9 @@ def mixed_auroc(true, predicted, valence, weight, mixed):
     """
     if mixed is None or mixed.all() or not mixed.any():
         return np.nan
-    return float(roc_auc_score(mixed, _both(predicted, valence).round(9), sample_weight=weight))
+    score, weight = _both(predicted, valence).round(9), np.asarray(weight)
+    above = (np.sign(np.subtract.outer(score[mixed], score[~mixed])) + 1) / 2  # (mixed, other), ties count half
+    return float(weight[mixed] @ above @ weight[~mixed] / weight[mixed].sum() / weight[~mixed].sum())
 
 
 def calibration_error(true, predicted, valence, weight, mixed=None):

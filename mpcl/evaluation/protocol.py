@@ -1,17 +1,24 @@
-"""One loop over folds, methods and seeds; each step holds some participants out and scores them."""
+"""Hold windows out, learn from the others, predict, score: one method under one protocol."""
 
 from dataclasses import fields
 
+import numpy as np
+
 from mpcl.data.contract import DatasetError, modalities
-from mpcl.evaluation.floors import FLOORS
+from mpcl.evaluation.baselines.catalogue import BASELINES, OPTIONAL
+from mpcl.evaluation.floors import CONDITIONAL, FLOORS
 from mpcl.evaluation.metrics import LEVELS, participant_scores
 from mpcl.model.network import MPCLConfig
-from mpcl.splits import folds, part
+from mpcl.splits import folds, part, rows
 from mpcl.training import fit, predict
 
 SWITCHES = tuple(f.name for f in fields(MPCLConfig) if f.type in (bool, "bool"))
 ABLATIONS = tuple(f"mpcl-no-{switch}" for switch in SWITCHES)
-METHODS = (*FLOORS, "mpcl", *ABLATIONS)
+SEEDLESS = (*FLOORS, *CONDITIONAL, "nearest_neighbour")  # the same with every seed
+CHECKS = ("nearest_neighbour", "shuffled_labels")  # what memorises, and what has nothing to learn: no competitors
+NETWORKS = ("shuffled_labels", "mpcl", *ABLATIONS)  # all folds and seeds are trained at once
+METHODS = (*FLOORS, *CONDITIONAL, *CHECKS, *BASELINES, "mpcl", *ABLATIONS)
+ANSWERS = ("distribution", "rating", "condition", "clip")  # of a held-out window, and whatever is named truth_*
 
 
 def check_methods(methods):
@@ -27,15 +34,15 @@ def check_methods(methods):
         DatasetError: for an unknown name.
 
     Example:
-        >>> check_methods(["mpcl"])
-        ('uniform', 'mean_label', 'condition_oracle', 'mpcl')
+        >>> check_methods(["mpcl"])[2:]
+        ('condition_oracle', 'participant_mean', 'motion_only', 'elapsed_time_only', 'mpcl')
     """
     chosen = {"all": METHODS, "floors": ()}.get(methods, methods) if isinstance(methods, str) else methods
     chosen = [chosen] if isinstance(chosen, str) else list(chosen)
-    unknown = [name for name in chosen if name not in METHODS]
+    unknown = [name for name in chosen if name not in (*METHODS, *OPTIONAL)]
     if unknown:
-        raise DatasetError(f"unknown method {unknown[0]!r}; choose from {', '.join(METHODS)}")
-    return (*FLOORS, *(name for name in dict.fromkeys(chosen) if name not in FLOORS))
+        raise DatasetError(f"unknown method {unknown[0]!r}; choose from {', '.join((*METHODS, *OPTIONAL))}")
+    return tuple(dict.fromkeys([*FLOORS, *CONDITIONAL, *chosen]))
 
 
 def config_of(method, dataset):
@@ -58,50 +65,108 @@ def config_of(method, dataset):
     return MPCLConfig.from_dataset(dataset, **without)
 
 
-def tasks(dataset, methods, protocol, seeds):
-    """Everything that an evaluation computes, in order.
+def run(dataset, method, protocol, seeds, settings, device="auto"):
+    """Hold every window out once, learn from the others, predict and score.
+
+    Labels, clips and conditions of the held-out windows are taken away before anything is predicted. Predictions of
+    all folds are put together before they are scored, as a participant's windows may lie in several of them.
 
     Args:
         dataset: a data set that follows the contract.
-        methods: names.
-        protocol: name.
-        seeds: list of int; floors take the first alone.
+        method: name.
+        protocol: name of a split, see :mod:`mpcl.splits`.
+        seeds: list of int.
+        settings: :class:`mpcl.settings.Settings`.
+        device: see :func:`mpcl.settings.device_of`.
 
     Returns:
-        list of (fold, method, seed).
+        list, one a seed, of dicts from level to :class:`xarray.DataArray` (participant, metric).
+
+    Raises:
+        NotApplicable: for a floor that has no meaning here.
     """
-    return [
-        (fold, method, seed)
-        for fold in folds(dataset, protocol)
-        for method in methods
-        for seed in (seeds[:1] if method in FLOORS else seeds)
-    ]
+    dataset = shuffled(dataset) if method == "shuffled_labels" else dataset
+    every, answers = folds(dataset, protocol), dataset.distribution.shape
+    fitted = networks(dataset, method, every, seeds, settings, device) if method in NETWORKS else {}
+    predicted = np.full((len(seeds), *answers), np.nan)  # (seed, window, emotion)
+    for fold in every:
+        training, test = part(dataset, fold)
+        held_out, blind = rows(dataset, fold)[1], unlabelled(test)
+        for place, seed in enumerate(seeds):
+            if method in NETWORKS:
+                guess = predict(fitted[fold, seed], blind, training, settings, device)
+            elif method == "condition_oracle":
+                guess = FLOORS[method](training, blind.assign_coords(clip=test["clip"]))
+            elif method in FLOORS:
+                guess = FLOORS[method](training, blind)
+            elif method in CONDITIONAL:
+                guess = CONDITIONAL[method](training, blind, settings)
+            else:
+                guess = baseline(method, seed, settings).fit(training).predict(blind)
+            predicted[place, held_out] = guess
+    return [{level: participant_scores(dataset, one, level) for level in LEVELS} for one in predicted]
 
 
-def run(dataset, task, settings, device="auto"):
-    """Hold participants out, learn from the others, predict and score.
+def networks(dataset, method, every, seeds, settings, device="auto"):
+    """Train the networks of a method, all folds and seeds at once.
 
-    The labels of the held-out participants are taken away before anything is predicted.
+    Args:
+        dataset, method, seeds, settings, device: see :func:`run`.
+        every: list of folds.
+
+    Returns:
+        dict from (fold, seed) to a fitted :class:`mpcl.model.network.MPCL`.
+    """
+    configs, fitted = {}, {}
+    for fold in every:  # what a network reads may differ, where a modality is missing in all training windows
+        configs.setdefault(config_of(method, part(dataset, fold)[0]), []).append(fold)
+    for config, own in configs.items():
+        result = fit(config, dataset, own, seeds, settings, device)
+        fitted |= dict(zip(zip(result.folds, result.seeds, strict=True), result.models, strict=True))
+    return fitted
+
+
+def baseline(method, seed, settings):
+    """A baseline with ``fit`` and ``predict``; ``nearest_neighbour`` copies the label of the most similar window."""
+    if method == "nearest_neighbour":
+        return BASELINES["knn"](seed=seed, settings=settings, neighbours=1)
+    return (BASELINES | OPTIONAL)[method](seed=seed, settings=settings)
+
+
+def unlabelled(dataset):
+    """Windows as a method sees those held out: without labels, ratings, truth, clip and condition.
 
     Args:
         dataset: a data set that follows the contract.
-        task: (fold, method, seed) of :func:`tasks`.
-        settings: :class:`mpcl.training.Settings`.
-        device: see :func:`mpcl.training.device_of`.
 
     Returns:
-        dict from level to :class:`xarray.DataArray` (participant, metric) of the held-out participants.
+        The same windows and signals, with participant, trial and times, and the names of the emotions.
     """
-    fold, method, seed = task
-    training, test = part(dataset, fold)
-    unlabelled = test.drop_vars([name for name in ("rating",) if name in test])
-    unlabelled["distribution"] = unlabelled.distribution * float("nan")
-    if method in FLOORS:
-        predicted = FLOORS[method](training, unlabelled)
-    else:
-        fitted = fit(config_of(method, training), dataset, [fold], [seed], settings, device)
-        predicted = predict(fitted.models[0], unlabelled, training, settings, device)
-    return {level: participant_scores(test, predicted, level) for level in LEVELS}
+    return dataset.drop_vars([name for name in dataset.variables if name in ANSWERS or name.startswith("truth_")])
+
+
+def shuffled(dataset, seed=0):
+    """The same people and signals with each participant's labels dealt anew to their trials.
+
+    Nothing is left to learn from the signals, while every participant keeps the same labels, so that the floors stay
+    where they were. Whatever beats ``mean_label`` here (``participant_mean``, where the participant is known) found a
+    leak.
+
+    Args:
+        dataset: a data set that follows the contract.
+        seed: of the random generator.
+
+    Returns:
+        data set.
+    """
+    _, first, trial = np.unique(dataset.trial.values.astype(str), return_index=True, return_inverse=True)
+    person, donor = dataset.participant.values.astype(str)[first], np.arange(len(first))
+    random = np.random.default_rng(seed)
+    for name in np.unique(person):
+        donor[person == name] = random.permutation(donor[person == name])
+    given = {name: dataset[name].copy(data=dataset[name].values[first[donor[trial]]])
+             for name in ("distribution", "rating") if name in dataset}
+    return dataset.assign(given)
 
 
 def absent_modalities(dataset):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
+from sklearn.metrics import roc_auc_score
 
 from mpcl.evaluation.metrics import (
     SIX,
@@ -14,6 +15,7 @@ from mpcl.evaluation.metrics import (
     calibration_error,
     dominant_accuracy,
     kl,
+    mixed_auroc,
     mixed_windows,
     participant_scores,
     rank_opposite,
@@ -106,6 +108,14 @@ def test_mixed_windows_are_told_by_ratings_alone(cohort):
     assert participant_scores(own, np.full(rating.shape, 0.1)).sel(metric="mixed_auroc").item() == 0.5
     assert mixed_windows(own.drop_vars("rating")) is None
     assert participant_scores(own.drop_vars("rating"), guess).sel(metric="mixed_auroc").isnull().all()
+
+
+def test_mixed_auroc_is_scikit_learns():
+    random = np.random.default_rng(0)
+    predicted, mixed, weight = random.dirichlet(np.ones(4), 60).round(1), random.random(60) < 0.4, random.random(60)
+    score = np.minimum(predicted[:, :2].max(1), predicted[:, 2:].max(1))
+    expected = roc_auc_score(mixed, score, sample_weight=weight)
+    assert mixed_auroc(None, predicted, [1, 1, -1, -1], weight, mixed) == pytest.approx(expected)
 
 
 def test_calibration_compares_mean_masses_bin_by_bin():

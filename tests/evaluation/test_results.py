@@ -1,14 +1,20 @@
 """Results: complete, resumable, never without floors, and true to what was computed."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from mpcl.data.contract import DatasetError, write_netcdf
+from mpcl.data.simulated import cohort as simulate
 from mpcl.evaluation import protocol, results
-from mpcl.evaluation.floors import FLOORS
+from mpcl.evaluation.floors import CONDITIONAL, FLOORS
+from mpcl.evaluation.metrics import SIX
 from mpcl.evaluation.results import evaluate
-from mpcl.settings import Settings
+from mpcl.settings import ParameterError, Settings
 
 QUICK = Settings(epochs=1, batch=32)
 
@@ -20,15 +26,15 @@ def scored(cohort):
 
 def test_every_participant_is_scored_by_every_method(scored, cohort):
     assert scored.score.dims == results.DIMENSIONS
-    assert list(scored.method.values) == [*FLOORS, "mpcl"]
-    assert scored.score.sel({"method": "mpcl"}).notnull().all()
-    assert scored.score.sel({"method": "uniform", "seed": 0}).notnull().all()
+    assert list(scored.method.values) == [*FLOORS, *CONDITIONAL, "mpcl"]
+    assert scored.score.sel({"method": ["mpcl"], "metric": list(SIX)}).notnull().all()
+    assert scored.score.sel({"method": "uniform", "seed": 0, "metric": list(SIX)}).notnull().all()
     assert scored.score.sel({"method": "uniform", "seed": 1}).isnull().all()
     assert set(scored.participant.values) == set(cohort.participant.values)
 
 
 def test_floors_are_added_and_unknown_methods_refused():
-    assert protocol.check_methods("floors") == tuple(FLOORS)
+    assert protocol.check_methods("floors") == (*FLOORS, *CONDITIONAL)
     assert protocol.check_methods("all") == protocol.METHODS
     assert "mpcl-no-cooccurrence" in protocol.METHODS
     with pytest.raises(DatasetError, match="unknown method 'mcpl'"):
@@ -43,37 +49,84 @@ def test_data_without_a_single_value_is_refused(cohort):
         protocol.config_of("mpcl", empty)
 
 
-def test_held_out_labels_are_taken_away_before_prediction(cohort, monkeypatch):
-    seen = []
-
-    def look(train, test):
-        seen.append(test)
-        return np.full(test.distribution.shape, 0.1)
-
-    monkeypatch.setitem(FLOORS, "uniform", look)
-    protocol.run(cohort, (("P01", "P02"), "uniform", 0), QUICK)
-    assert seen[0].distribution.isnull().all() and "rating" not in seen[0]
-
-
-def test_an_interrupted_evaluation_goes_on(scored, cohort, tmp_path, monkeypatch):
+def test_an_interrupted_evaluation_goes_on_and_ends_in_the_same_file(scored, cohort, tmp_path, monkeypatch):
     out, calls, real = tmp_path / "r.nc", [], results.run
+    arguments = (cohort, ["knn", "mpcl"], "leave-one-participant-out", [0, 1], QUICK, "cpu", out)
 
-    def failing(dataset, task, settings, device):
-        if len(calls) == 7:
+    def failing(*task):
+        if len(calls) == 7:  # participant_mean among them, which does not apply
             raise KeyboardInterrupt
-        calls.append(task)
-        return real(dataset, task, settings, device)
+        calls.append(task[1])
+        return real(*task)
 
     monkeypatch.setattr(results, "run", failing)
-    arguments = (cohort, ["mpcl"], "leave-one-participant-out", [0, 1], QUICK, "cpu", out)
     with pytest.raises(KeyboardInterrupt):
         evaluate(*arguments)
+    half = results.read(out).score.sel({"method": "knn", "metric": "kl"}).notnull().any(["level", "participant"])
+    assert half.squeeze().values.tolist() == [True, False]
     monkeypatch.setattr(results, "run", lambda *task: calls.append(task[1]) or real(*task))
     resumed = evaluate(*arguments)
-    assert len(calls) == 5 * (3 + 2)  # each task once
-    np.testing.assert_array_equal(resumed.score.transpose(*results.DIMENSIONS), scored.score)
-    xr.testing.assert_equal(results.read(out).score, resumed.score)
+    assert calls == [*FLOORS, *CONDITIONAL, "knn", "knn", "mpcl"]  # each step once
+    whole = evaluate(*arguments[:-1])
+    xr.testing.assert_identical(*(one.drop_attrs() for one in (resumed, whole)))
+    for name in set(whole.attrs) - {"created", "commit"}:
+        assert results.read(out).attrs[name] == whole.attrs[name]
+    np.testing.assert_array_equal(whole.score.sel({"method": "mpcl"}), scored.score.sel({"method": "mpcl"}))
     assert [p.name for p in tmp_path.iterdir()] == ["r.nc"]
+
+
+def test_a_killed_evaluation_leaves_a_whole_file(cohort, tmp_path):
+    """Killed without warning while it writes: what stands there is whole and is gone on with."""
+    study, out = write_netcdf(cohort, tmp_path / "study.nc"), tmp_path / "r.nc"
+    code = ("import os, sys; from mpcl.data import contract; from mpcl.evaluation import results\n"
+            "real, calls = os.replace, []\n"
+            "def replace(*files):\n    calls.append(1); len(calls) == 3 and os._exit(9); real(*files)\n"
+            "os.replace = replace\n"
+            "results.evaluate(contract.read(sys.argv[1]), 'floors', device='cpu', out=sys.argv[2])")
+    killed = subprocess.run([sys.executable, "-c", code, study, out], env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert killed.returncode == 9
+    there = results.read(out).score.sel(level="window", metric="kl").notnull().any(["participant", "seed"]).squeeze()
+    assert there.method.values[there.values].tolist() == ["uniform", "mean_label"]
+    assert results.complete(evaluate(cohort, "floors", device="cpu", out=out)) == [*FLOORS, "motion_only",
+                                                                                   "elapsed_time_only"]
+
+
+@pytest.mark.parametrize("protocol", ["clips", "trials"])
+def test_every_protocol_scores_everybody(cohort, protocol):
+    scored = evaluate(cohort, ["nearest_neighbour", "mpcl"], protocol, [0], QUICK, "cpu")
+    gone = {"participant_mean"} if protocol == "clips" else set()
+    assert set(results.complete(scored)) == {*FLOORS, *CONDITIONAL, "nearest_neighbour", "mpcl"} - gone
+    frame = results.table(scored)
+    assert (frame.loc["participant_mean"] == "not applicable").all() == (protocol == "clips")
+
+
+def test_all_networks_of_a_method_are_trained_in_one_call(cohort, monkeypatch):
+    calls, real = [], protocol.fit
+    monkeypatch.setattr(protocol, "fit", lambda *given: calls.append((len(given[2]), given[3])) or real(*given))
+    monkeypatch.setattr(results, "TOGETHER", 10)
+    evaluate(cohort, ["mpcl"], "leave-one-participant-out", [0, 1, 2], QUICK, "cpu")
+    assert calls == [(5, [0, 1]), (5, [2])]
+
+
+def test_several_cohorts_stand_side_by_side(tmp_path):
+    cohorts = [simulate(participants=3 + seed, clips=3, windows=2, seed=seed) for seed in (1, 2)]
+    out = tmp_path / "r.nc"
+    scored = evaluate(cohorts, ["ridge"], ["participants", "trials"], [0], QUICK, "cpu", out)
+    assert scored.cohort.values.tolist() == [1, 2] and scored.sizes["participant"] == 5
+    alone = evaluate(cohorts[0], ["ridge"], "trials", [0], QUICK, "cpu")
+    np.testing.assert_array_equal(scored.score.sel(cohort=1, protocol="trials").dropna("participant", how="all"),
+                                  alone.score.sel(cohort=1, protocol="trials"))
+    assert "2 cohorts of 5 participants" in results.describe(scored)
+    assert "ridge" in results.table(scored, "trials").index
+    assert evaluate(cohorts, ["ridge"], ["participants", "trials"], [0], QUICK, "cpu", out).equals(results.read(out))
+    with pytest.raises(DatasetError, match="'cohort_seed' must differ"):
+        evaluate([cohorts[0], cohorts[0]], "floors")
+
+
+def test_a_file_of_a_leaky_protocol_says_so(cohort, tmp_path):
+    with pytest.raises(ParameterError, match="end it in -leak.nc"):
+        evaluate(cohort, "floors", ["participants", "leaky-windows"], out=tmp_path / "r.nc")
+    evaluate(cohort, "floors", "leaky-windows", device="cpu", out=tmp_path / "r-leak.nc")
 
 
 def test_a_file_of_another_evaluation_is_refused(scored, cohort, tmp_path):
@@ -94,26 +147,50 @@ def test_more_methods_extend_a_file_and_keep_their_names(scored, cohort, tmp_pat
     out = write_netcdf(scored.sel(seed=[0]), tmp_path / "r.nc")
     evaluate(cohort, ["mpcl", "mpcl-no-cooccurrence"], "leave-one-participant-out", [0], QUICK, "cpu", out)
     longer = results.read(out)
-    assert longer.method.values.tolist() == [*FLOORS, "mpcl", "mpcl-no-cooccurrence"]
-    assert longer.score.notnull().all()
-    assert evaluate(cohort, "mpcl", "leave-one-participant-out", [0], QUICK, "cpu", out).method.size == 5
+    assert longer.method.values.tolist() == [*FLOORS, *CONDITIONAL, "mpcl", "mpcl-no-cooccurrence"]
+    assert "mpcl-no-cooccurrence" in results.complete(longer)
+    assert evaluate(cohort, "mpcl", "leave-one-participant-out", [0], QUICK, "cpu", out).method.size == 8
 
 
 def test_tables_hold_the_scores_and_never_lack_floors(scored):
     bounds = results.intervals(scored)
     mean = scored.score.sel({"level": "window", "method": "mpcl"}).mean("seed").mean("participant").squeeze()
     np.testing.assert_allclose(bounds.sel({"method": "mpcl", "bound": "mean"}), mean)
-    assert (bounds.sel(bound="lower") <= bounds.sel(bound="mean")).all()
+    assert ((bounds.sel(bound="lower") <= bounds.sel(bound="mean")) | bounds.sel(bound="mean").isnull()).all()
     frame = results.table(scored)
-    assert frame.index.tolist() == [*FLOORS, "mpcl"] and frame.columns[0] == "chebyshev ↓"
+    assert frame.index.tolist() == [*FLOORS, *CONDITIONAL, "mpcl"] and frame.columns[0] == "chebyshev ↓"
     best = bounds.sel({"method": "mpcl", "metric": "chebyshev", "bound": "mean"}).item()
-    assert frame.iloc[3, 0].startswith(f"{best:.4f} "[1:])
-    difference = results.differences(scored).sel({"method": "mean_label", "metric": "kl", "bound": "mean"}).item()
+    assert frame.loc["mpcl"].iloc[0].startswith(f"{best:.4f} "[1:])
+    assert (frame.loc["participant_mean"] == "not applicable").all()
+    assert "out not applicable: the participant is new" in results.describe(scored)
+    for gone in ([*FLOORS, *CONDITIONAL], ["elapsed_time_only"]):
+        with pytest.raises(DatasetError, match="no table without floors"):
+            results.table(scored.drop_sel({"method": gone}))
+
+
+def test_a_file_from_before_some_floors_says_that_they_were_not_computed(scored):
+    old = scored.sel({"method": [*FLOORS, "mpcl"], "metric": ["chebyshev", "kl"]})
+    del old.attrs["not_applicable"]
+    assert (results.table(old, metrics=["kl"]).loc["motion_only"] == "not computed").all()
+
+
+def test_differences_are_paired_and_one_family(scored):
+    found = results.differences(scored)
+    difference = found.sel({"method": "mean_label", "metric": "kl"})
     people = results.by_participant(scored).sel(metric="kl")
-    expected = (people.sel({"method": "mean_label"}) - people.sel({"method": "mpcl"})).mean().item()
-    assert difference == pytest.approx(expected)
-    with pytest.raises(DatasetError, match="no table without floors"):
-        results.table(scored.sel({"method": ["mpcl"]}))
+    expected = (people.sel({"method": "mean_label"}) - people.sel({"method": "mpcl"})).squeeze().values
+    assert difference.sel(bound="mean").item() == pytest.approx(expected.mean())
+    assert difference.improvement == (expected > 0).mean() and 0 < difference.p <= 1
+    people = results.by_participant(scored).sel(metric="cosine")
+    expected = (people.sel({"method": "mean_label"}) - people.sel({"method": "mpcl"})).squeeze().values
+    assert found.sel({"method": "mean_label", "metric": "cosine"}).improvement == (expected < 0).mean()
+    assert "mpcl" not in found.method.values and found.bound.values.tolist() == ["mean", "lower", "upper"]
+    frame = results.difference_table(scored, "mpcl", metrics=["kl"])
+    assert frame.columns.tolist() == ["kl", "p kl"] and frame.index.tolist() == found.method.values.tolist()
+    with pytest.raises(DatasetError, match="forest: no complete set"):
+        results.differences(scored, "forest")
+    with pytest.raises(ParameterError, match="unknown metric 'mse'"):
+        results.table(scored, metrics=["mse"])
 
 
 def test_provenance_is_complete(scored):
@@ -121,16 +198,3 @@ def test_provenance_is_complete(scored):
                  "commit", "created"):
         assert scored.attrs[name]
     assert "5 participants" in results.describe(scored)
-
-
-def test_shuffled_labels_score_at_the_floor(cohort):
-    """With labels that have nothing to do with the signals, no method may beat the mean label beyond chance."""
-    from mpcl.data.simulated import cohort as simulate
-
-    dataset = simulate(participants=8, clips=10, windows=2, seed=11)
-    labels = dataset.distribution.values[::2]  # one a trial
-    shuffled = np.repeat(labels[np.random.default_rng(0).permutation(len(labels))], 2, 0)
-    dataset["distribution"] = dataset.distribution.copy(data=shuffled)
-    scored = evaluate(dataset, ["mpcl"], "participants", [0], Settings(epochs=4, batch=32), "cpu")
-    mean, lower, upper = results.differences(scored).sel({"method": "mean_label", "metric": "kl"}).values
-    assert mean < 0.005, "a model beats the mean label on shuffled labels: something leaks"
