@@ -32,11 +32,13 @@ def parser():
     prepare.add_argument("--out", required=True, help="the contract file to write")
     inspect = commands.add_parser("inspect", help="what a contract file holds, and what is wrong with it")
     inspect.add_argument("name", help="contract file, or name of a data set")
-    evaluate = commands.add_parser("evaluate", help="hold participants out and score methods, floors beside them")
+    evaluate = commands.add_parser("evaluate", help="hold windows out and score methods, floors beside them")
     evaluate.add_argument("--dataset", default="simulated", help="name, or path of a contract file")
-    evaluate.add_argument("--protocol", default="participants", help="participants or leave-one-participant-out")
+    evaluate.add_argument("--protocol", nargs="+", default=["participants"],
+                          help="participants, leave-one-participant-out, clips, trials or leaky-windows")
     evaluate.add_argument("--methods", nargs="+", default=["all"], help="names, 'all' or 'floors'")
     evaluate.add_argument("--seeds", type=int, default=1, help="number of model seeds")
+    evaluate.add_argument("--cohorts", type=int, help="number of simulated cohorts, in place of the committed one")
     evaluate.add_argument("--epochs", type=int, help="training epochs (default: those of the full profile)")
     evaluate.add_argument("--normalisation", default="transductive", help="transductive or inductive")
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
@@ -50,6 +52,9 @@ def parser():
     table = commands.add_parser("table", help="the table of a results file")
     table.add_argument("results", help="file that evaluate wrote")
     table.add_argument("--level", default="window", choices=["window", "trial"])
+    table.add_argument("--protocol", help="one of the file's protocols (default: all)")
+    table.add_argument("--metrics", nargs="+", default=["chebyshev", "kl", "cosine"], help="names, or 'all'")
+    table.add_argument("--differences", metavar="METHOD", help="paired differences of the others from this method")
     table.add_argument("--participants", metavar="METRIC", help="one row a participant, of this metric")
     return top
 
@@ -109,22 +114,42 @@ def run_inspect(options):
 
 def run_evaluate(options):
     """Score methods and write the results file."""
-    from mpcl.data import contract
     from mpcl.evaluation import results
     from mpcl.profiles import PROFILES
     from mpcl.settings import ParameterError
 
     if options.seeds < 1:
         raise ParameterError("--seeds must be at least 1")
-    dataset = load(options.dataset, options)
-    print(contract.summary(dataset))
+    datasets = load_cohorts(options)
     changes = {"normalisation": options.normalisation} | ({} if options.epochs is None else {"epochs": options.epochs})
     settings = replace(PROFILES["full"].settings, **changes)
     methods = options.methods[0] if options.methods[0] in ("all", "floors") else options.methods
-    scored = results.evaluate(dataset, methods, options.protocol, range(options.seeds), settings, options.device,
+    scored = results.evaluate(datasets, methods, options.protocol, range(options.seeds), settings, options.device,
                               options.out, progress=True)
-    show(scored, "window")
+    show(scored, "window", ["chebyshev", "kl", "cosine"])
     print(f"written: {options.out}")
+
+
+def load_cohorts(options):
+    """The one data set of a name, or as many simulated cohorts of benchmark size as ``--cohorts`` says, from seed 1.
+
+    Args:
+        options: parsed options of ``evaluate``.
+
+    Returns:
+        list of :class:`xarray.Dataset`.
+    """
+    from mpcl.data import contract, simulated
+    from mpcl.settings import ParameterError
+
+    if options.cohorts is None:
+        datasets = [load(options.dataset, options)]
+    elif options.dataset != "simulated" or options.cohorts < 1:
+        raise ParameterError("--cohorts takes a number from 1 on, and the data set simulated")
+    else:
+        datasets = [simulated.cohort(**simulated.BENCHMARK, seed=seed) for seed in range(1, options.cohorts + 1)]
+    print(contract.summary(datasets[0]))
+    return datasets
 
 
 def run_table(options):
@@ -133,21 +158,35 @@ def run_table(options):
     from mpcl.settings import ParameterError
 
     scored = results.read(options.results)
-    if options.participants and options.participants not in scored.metric.values:
+    if options.protocol:
+        if options.protocol not in scored.protocol.values:
+            raise ParameterError(f"no protocol {options.protocol!r} here; choose {', '.join(scored.protocol.values)}")
+        scored = scored.sel(protocol=[options.protocol])
+    if not options.participants:
+        chosen = None if options.metrics == ["all"] else options.metrics
+        return show(scored, options.level, chosen, options.differences)
+    if options.participants not in scored.metric.values:
         raise ParameterError(f"unknown metric {options.participants!r}; choose {', '.join(scored.metric.values)}")
-    show(scored, options.level, options.participants)
+    print(results.describe(scored))
+    for protocol in scored.protocol.values:
+        frame = results.participant_table(scored, options.participants, protocol, options.level)
+        print(f"\n{options.participants}, {protocol}", frame.round(4).to_string(line_width=100), sep="\n")
 
 
-def show(scored, level, metric=None):
-    """Print a table that fits a terminal, and what made it."""
+def show(scored, level, metrics=None, against=None):
+    """Print what made a file and, for each protocol, tables of a few metrics that fit a terminal."""
     from mpcl.evaluation import results
 
     print(results.describe(scored))
-    if metric:
-        print(results.participant_table(scored, metric, level=level).round(4).to_string(line_width=100))
-    else:
-        print(f"mean [95 % interval over participants], {level} level")
-        print(results.table(scored, level=level).to_string(line_width=100))
+    metrics = list(scored.metric.values) if metrics is None else metrics
+    size = 2 if against else 3
+    for protocol in scored.protocol.values:
+        what = f"minus {against}, family by Holm, * beyond chance" if against else "mean and 95 % over participants"
+        print(f"\n{protocol}, {level} level: {what}")
+        for some in (metrics[at : at + size] for at in range(0, len(metrics), size)):
+            frame = (results.difference_table(scored, against, protocol, level, some) if against
+                     else results.table(scored, protocol, level, some))
+            print(frame.to_string())
 
 
 def main(arguments=None):
