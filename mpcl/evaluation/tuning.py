@@ -52,7 +52,7 @@ def candidates(space, trials=TRIALS, seed=0):
 
     Example:
         >>> candidates({"alpha": (1, 10), "beta": (0,)})
-        [{'alpha': 10, 'beta': 0}, {'alpha': 1, 'beta': 0}]
+        [{'alpha': 1, 'beta': 0}, {'alpha': 10, 'beta': 0}]
     """
     shape = [len(values) for values in space.values()]
     drawn = np.random.default_rng(seed).choice(math.prod(shape), min(trials, math.prod(shape)), replace=False)

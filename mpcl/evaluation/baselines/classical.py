@@ -86,7 +86,7 @@ def knn(features, labels, weight, random, neighbours=40):
     return predict
 
 
-def forest(features, labels, weight, random, trees=100, leaf=10, share=0.3):
+def forest(features, labels, weight, random, trees=60, leaf=10, share=0.3):
     """A random forest whose leaves hold mean labels; ``leaf`` windows at least, a ``share`` of features a split."""
     model = RandomForestRegressor(trees, min_samples_leaf=leaf, max_features=share, random_state=_state(random))
     return model.fit(features, labels, sample_weight=weight).predict

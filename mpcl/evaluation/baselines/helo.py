@@ -98,9 +98,8 @@ def transport(cost, left, right, epsilon=0.1, rounds=10):
 
     Example:
         >>> there = torch.ones(1, 2, dtype=torch.bool)
-        >>> transport(torch.tensor([[[0.0, 1.0], [1.0, 0.0]]]), there, there, 0.01)
-        tensor([[[0.5000, 0.0000],
-                 [0.0000, 0.5000]]])
+        >>> transport(torch.tensor([[[0.0, 1.0], [1.0, 0.0]]]), there, there, 0.01).round(decimals=2).tolist()
+        [[[0.5, 0.0], [0.0, 0.5]]]
     """
     with torch.no_grad():
         masses = [side.to(cost) / side.sum(1, keepdim=True).clamp_min(1) for side in (left, right)]
