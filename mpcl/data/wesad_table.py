@@ -53,7 +53,7 @@ def read(folder, name, order):
     Example:
         >>> read("no/such", "S2", ["baseline", "stress", "amusement"])
         Traceback (most recent call last):
-        mpcl.data.contract.DatasetError: no/such/columns.txt: the names of the table's columns are missing; get them again
+        mpcl.data.contract.DatasetError: no/such/columns.txt: the names of the columns are missing; get them again
     """
     values, code = _rows(Path(folder), name, [condition for condition in order if condition in CODE])
     condition, rows = [], []
@@ -103,7 +103,7 @@ def _rows(folder, name, order):
 
 def _check_columns(path):
     if not path.is_file():
-        raise DatasetError("the names of the table's columns are missing; get them again", path)
+        raise DatasetError("the names of the columns are missing; get them again", path)
     names = path.read_bytes().decode("utf-8-sig", errors="replace").split()
     if names != WHOLE:
         pairs = zip(names + ["nothing"], WHOLE + ["nothing"], strict=False)
