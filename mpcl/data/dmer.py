@@ -84,7 +84,7 @@ def open_dmer(root, form=None, ratings=None, pool=None, video=None, scale=None, 
         raise DatasetError(f"pool must be at least one second, not {length:g}", "dmer")
     if video is not None and form != "aligned":
         raise DatasetError("video= needs the aligned form, whose films are cut into clips", "dmer")
-    asked = questionnaires(root if ratings is None else ratings, here[form], missing)
+    asked = questionnaires(root if ratings is None else ratings, here[form], missing, ["panas"])
     top, notes = top_of_scale(asked.panas, scale)
     parts = []
     for number in tqdm(here[form], desc="dmer", disable=None if progress is None else not progress):
@@ -107,8 +107,9 @@ def _attributes(name, notes, **more):
 def _absent(found):
     absent = [f"{number}" for number in PARTICIPANTS if number not in found]
     other = [f"{number}" for number in found if number not in PARTICIPANTS]
-    return ([f"participants not in this folder: {', '.join(absent)}"] if absent else []) + (
-        [f"not among the released participants, yet here: {', '.join(other)}"] if other else [])
+    which = f"participants not in this folder: {', '.join(absent)}"
+    which = which if len(absent) <= 10 else f"{len(absent)} of {len(PARTICIPANTS)} participants are not in this folder"
+    return [which] * bool(absent) + [f"not among the released participants: {', '.join(other)}"] * bool(other)
 
 
 def _participant(form, place, number, length, video, faces):
@@ -168,24 +169,26 @@ def check_root(root):
 
 def _names(modality):
     low, high = COLUMNS[modality]
-    if modality == "eeg":  # channel by channel (read in the descriptor; the order of the channels is not given there)
+    if modality == "eeg":  # channel by channel, read in the descriptor; the authors' program goes band by band: check
         return [f"ch{1 + place // 5}_{BANDS[place % 5]}" for place in range(high - low)]
     return [f"{'lbptop' if modality == 'video' else modality}{1 + place}" for place in range(high - low)]
 
 
 def _features(path, number, length):
     """Windows of one participant from the released features."""
-    rows, notes, tables, clips, times = _rows(path), [], {name: [] for name in COLUMNS}, [], []
-    for clip in range(CLIPS):
-        windows = features.place_windows(len(rows.get(clip, ())), length, length) + SKIPPED
+    rows, short, tables, clips, times = _rows(path), [], {name: [] for name in COLUMNS}, [], []
+    notes = dmer_raw.told(number, "missing", [clip for clip in range(CLIPS) if clip not in rows])
+    for clip in sorted(rows):
+        windows = features.place_windows(len(rows[clip]), length, length) + SKIPPED
         if not len(windows):
-            notes.append(f"P{number:02d}: clip {clip} is " + ("shorter than a window" if clip in rows else "missing"))
+            short.append(clip)
             continue
         means = dmer_raw.pool_seconds(rows[clip], SKIPPED, windows)
         for name, (low, high) in COLUMNS.items():
             tables[name].append(means[:, low:high])
         clips += [clip] * len(windows)
         times.append(windows)
+    notes += dmer_raw.told(number, "shorter than a window", short)
     units = {"eeg": "nat", "gsr": "a.u.", "ppg": "a.u.", "video": "1"}
     if not clips:
         return Part(number, np.zeros(0, int), np.zeros((0, 2)), {}, notes)
@@ -285,15 +288,7 @@ def open_sample(root):
     path = next((place for place in (root, root / "dmer_sample" / SAMPLE) if place.is_file()), root / SAMPLE)
     if not path.is_file():
         raise DatasetError("the file is missing; give its folder", path)
-    shapes = {"eeg": (18, 4), "gsr": (1, 4), "ppg": (1, 4), "video": (32,), "label": (10,)}
-    found = dmer_mat.read(path, [f"{part}_{name}" for part in ("train", "test") for name in shapes])
-    for key in (f"{part}_{name}" for part in ("train", "test") for name in shapes):
-        part, name = key.split("_")
-        rows = len(found.get(f"{part}_label", ()))
-        if key not in found or found[key].shape != (rows, *shapes[name]) or not np.isfinite(found[key]).all():
-            raise DatasetError(f"{key} is missing or not of the shape (row, {shapes[name]}); download it again", path)
-    joined = {name: np.concatenate([found["train_" + name], found["test_" + name]]).astype(float) for name in shapes}
-    split = np.repeat(["train", "test"], [len(found["train_label"]), len(found["test_label"])]).astype(object)
+    joined, split = _sample_arrays(path)
     _, group = np.unique(joined["label"].round(9), axis=0, return_inverse=True)
     trial = np.array([f"L{1 + one:02d}" for one in group.ravel()], object)
     start = np.zeros(len(trial))
@@ -307,11 +302,25 @@ def open_sample(root):
     for name in COLUMNS:
         bands = BANDS[1:] if name == "eeg" else range(1, 5)
         names = [f"ch{channel}_{band}" for channel in range(1, 19) for band in bands] if name == "eeg" else [
-            f"{name}{place}" for place in range(1, 1 + int(np.prod(shapes[name])))]
-        values = joined[name].reshape(len(trial), -1)
+            f"{name}{place}" for place in range(1, 1 + joined[name].shape[1])]
+        values = joined[name]
         _add(dataset, name, dmer_raw.table(values, names, "a.u." if name == "video" else "log2(a.u.)"), "EmotionDict")
     dataset.attrs = _attributes("dmer-sample", [
         "trials are groups of the very same label (inferred); start counts rows, the times are not known",
         "split_published was drawn over seconds at random: seconds of one clip are on both sides, which leaks",
     ], rating_scale="1-5", features="emotiondict", window_seconds=1.0)
     return contract.check(dataset)
+
+
+def _sample_arrays(path):
+    """``{modality or label: (row, column)}``, training rows first, and which split each row was in."""
+    shapes = {"eeg": (18, 4), "gsr": (1, 4), "ppg": (1, 4), "video": (32,), "label": (10,)}
+    found = dmer_mat.read(path, [f"{part}_{name}" for part in ("train", "test") for name in shapes])
+    for key in (f"{part}_{name}" for part in ("train", "test") for name in shapes):
+        part, name = key.split("_")
+        rows = len(found.get(f"{part}_label", ()))
+        if key not in found or found[key].shape != (rows, *shapes[name]) or not np.isfinite(found[key]).all():
+            raise DatasetError(f"{key} is missing or not of the shape (row, {shapes[name]}); download it again", path)
+    split = np.repeat(["train", "test"], [len(found["train_label"]), len(found["test_label"])]).astype(object)
+    joined = {name: np.concatenate([found["train_" + name], found["test_" + name]]) for name in shapes}
+    return {name: rows.astype(float).reshape(len(split), -1) for name, rows in joined.items()}, split

@@ -20,7 +20,7 @@ from mpcl.data.contract import DatasetError
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 INT8, INT32, UINT32, MATRIX, COMPRESSED = 1, 5, 6, 14, 15
 NUMERIC, COMPLEX = range(6, 16), 0x0800  # classes of plain arrays, and the flag of complex ones
-LARGEST = 4 << 30  # bytes that one compressed variable may unpack to
+LARGEST = 4 << 30  # bytes that a packed file or variable may unpack to
 FAULTS = (ValueError, struct.error, zlib.error, OSError, KeyError, RuntimeError, OverflowError, MemoryError)
 
 
@@ -55,6 +55,8 @@ def content(path):
     """
     if not path.is_file():
         raise DatasetError("the file is missing; unpack the archive once more", path)
+    if isinstance(path, zipfile.Path) and path.root.getinfo(path.at).file_size > LARGEST:
+        raise DatasetError(f"it unpacks to more than {LARGEST >> 30} GiB, which no file of DMER does", path)
     try:
         return path.read_bytes()
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:

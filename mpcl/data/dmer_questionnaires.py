@@ -20,7 +20,14 @@ EMOTIONS = [*POSITIVE, *"Afraid Upset Nervous Scared Distressed".split()]
 SHIFTED = 26
 
 
-def questionnaires(root, participants=None, missing="error"):
+FILES = {
+    "panas": ("Panas.csv", "emotion", EMOTIONS),
+    "vad": ("Arousal_Valence.csv", "vad_item", ["arousal", "valence", "dominance"]),
+    "discrete": ("Emotions.csv", "discrete_item", ["amusement", "disgust"]),
+}
+
+
+def questionnaires(root, participants=None, missing="error", names=tuple(FILES)):
     """Read all answers: the ten words, valence, arousal and dominance, amusement and disgust.
 
     The order of ``Arousal_Valence.csv`` is that of the recording program (arousal, valence, dominance; the article
@@ -30,6 +37,7 @@ def questionnaires(root, participants=None, missing="error"):
         root: the folder of the raw release.
         participants: numbers that must be there; by default all that are.
         missing: ``error`` or ``drop`` (NaN) for clips without complete answers to the ten words.
+        names: which of ``panas``, ``vad``, ``discrete`` to read.
 
     Returns:
         :class:`xarray.Dataset` with ``panas`` (participant, clip, emotion), ``vad`` (participant, clip, vad_item),
@@ -45,27 +53,23 @@ def questionnaires(root, participants=None, missing="error"):
     if absent or not numbers:
         raise DatasetError(f"no Panas.csv of participant {', '.join(map(str, absent)) or 'any'}; the ratings are in "
                            f"the raw release: unpack <id>/<id>/Panas.csv and give its folder as ratings=", root)
-    items = {"panas": ("Panas.csv", EMOTIONS), "discrete": ("Emotions.csv", ["amusement", "disgust"]),
-             "vad": ("Arousal_Valence.csv", ["arousal", "valence", "dominance"])}
-    tables, positions, notes = {name: [] for name in items}, [], []
+    tables, positions, notes = {name: [] for name in names}, [], []
     for number in numbers:
         folder = dmer_raw.questionnaires_folder(found[number])
-        for name, (file, words) in items.items():
-            needed = name == "panas"
-            answers, order = _answers(folder / file, words) if needed or (folder / file).is_file() else ({}, [])
-            nothing = np.full(len(words), np.nan)
-            tables[name].append([answers.get(clip, nothing) for clip in range(CLIPS)])
-            if needed:
+        for name in names:
+            path, words = folder / FILES[name][0], FILES[name][2]
+            answers, order = _answers(path, words) if name == "panas" or path.is_file() else ({}, [])
+            rows = np.array([answers.get(clip, np.full(len(words), np.nan)) for clip in range(CLIPS)])
+            if name == "panas":
                 positions.append([order.index(clip) + 1 if clip in order else np.nan for clip in range(CLIPS)])
-                tables[name][-1], told = _complete(np.array(tables[name][-1]), number, folder / file, missing)
+                rows, told = _complete(rows, number, path, missing)
                 notes += told
-    dims = {"panas": "emotion", "discrete": "discrete_item", "vad": "vad_item"}
-    return xr.Dataset(
-        {name: (("participant", "clip", dims[name]), np.array(rows)) for name, rows in tables.items()}
-        | {"position": (("participant", "clip"), np.array(positions))},
-        coords={"participant": numbers, "clip": np.arange(CLIPS)}
-        | {dims[name]: words for name, (_, words) in items.items()},
+            tables[name].append(_in_range(rows, words, path))
+    dataset = xr.Dataset(
+        {name: (("participant", "clip", FILES[name][1]), np.array(rows)) for name, rows in tables.items()},
+        coords={"participant": numbers, "clip": np.arange(CLIPS)} | {FILES[name][1]: FILES[name][2] for name in names},
         attrs={"notes": notes})
+    return dataset.assign(position=(("participant", "clip"), np.array(positions))) if positions else dataset
 
 
 def panas_file(place):
@@ -86,12 +90,16 @@ def _complete(answers, number, path, missing):
     if number == SHIFTED and np.nanmin(answers, initial=np.inf) > 10:
         answers = answers - 10
         notes.append(f"P{number}: all ratings lay above 10; 10 was subtracted, as the publishers' label code does")
+    return answers, notes
+
+
+def _in_range(answers, words, path):
     wrong = np.argwhere((answers < 1) | (answers > 9))
     if len(wrong):
         clip, word = wrong[0]
-        raise DatasetError(f"clip {clip}, {EMOTIONS[word]}: {answers[clip, word]:g} is no answer from 1 to 9; "
+        raise DatasetError(f"clip {clip}, {words[word]}: {answers[clip, word]:g} is no answer from 1 to 9; "
                            f"correct it or restore the file", path)
-    return answers, notes
+    return answers
 
 
 def _answers(path, words):

@@ -56,21 +56,10 @@ def aligned(folder, participant, length, video=None):
         DatasetError: naming file, modality and clip.
     """
     path = folder / "datas.mat"
-    found = dmer_mat.read(path, [variable for name in RATES for variable in (f"{name}_datas", f"fs_{name}")])
-    cuts, notes = {}, []
-    for name, rate in RATES.items():
-        told = found.get(f"fs_{name}", np.array([rate]))
-        if f"{name}_datas" not in found:
-            raise DatasetError(f"{name}_datas is missing; unpack or download the file again", path)
-        if told.size != 1 or float(told.ravel()[0]) != rate:
-            raise DatasetError(f"fs_{name} is {told.ravel()[:3]}, {rate} expected; the file is another", path)
-        if found[f"{name}_datas"].size:
-            cuts[name] = _trials(found[f"{name}_datas"].astype(float), name, path)
-        else:
-            notes.append(f"P{participant:02d}: no {name} was recorded: a missing modality")
+    cuts, notes = _signals(path, participant)
     spans = {name: {clip: values.shape[0] / RATES[name] for clip, (_, values) in cut.items()}
              for name, cut in cuts.items()}
-    trials, told = _durations(spans, participant, path)
+    trials, extra = _durations(spans, participant, path)
     windows = {clip: features.place_windows(duration, length, length) for clip, duration in trials.items()}
     starts = {clip: min(cut[clip][0] for cut in cuts.values() if clip in cut) for clip in trials}
     tables = {}
@@ -80,9 +69,9 @@ def aligned(folder, participant, length, video=None):
             _extract(name, cut.get(clip, (0, none))[1], windows[clip]) for clip in trials if len(windows[clip])
         ], "window")
     if video is not None and any(map(len, windows.values())):
-        tables["video"], extra = _watch(folder, windows, video)
-        notes += [f"P{participant:02d}: {note}" for note in extra]
-    return _part(participant, trials, windows, starts, tables, notes + told)
+        tables["video"], unseen = _watch(folder, windows, video)
+        notes += told(participant, "no video", unseen)
+    return _part(participant, trials, windows, starts, tables, notes + extra)
 
 
 def raw(folder, participant, length):
@@ -179,33 +168,56 @@ def _extract(name, values, windows):
 def _part(participant, trials, windows, starts, tables, notes):
     clip = np.concatenate([np.zeros(0, int), *(np.full(len(windows[clip]), clip) for clip in trials)])
     times = np.concatenate([np.zeros((0, 2)), *(windows[clip] + starts[clip] for clip in trials)])
-    short = [f"P{participant:02d}: clip {clip} is shorter than a window" for clip in trials if not len(windows[clip])]
-    return Part(participant, clip.astype(int), times, tables, notes + short)
+    short = [clip for clip in trials if not len(windows[clip])]
+    return Part(participant, clip.astype(int), times, tables, notes + told(participant, "shorter than a window", short))
+
+
+def told(participant, what, clips):
+    """A list of one note on clips, or of none."""
+    return [f"P{participant:02d}: {what}: clip {', '.join(map(str, clips))}"] if clips else []
 
 
 def _durations(spans, participant, place):
     """Seconds of each trial, those that all devices have, and notes on where they differ."""
     trials, notes = {}, []
     for clip in range(CLIPS):
-        told = {name: found[clip] for name, found in spans.items() if clip in found}
-        notes += [f"P{participant:02d}: no {name} of clip {clip}" for name in spans if name not in told and told]
-        if not told:
-            notes.append(f"P{participant:02d}: clip {clip} is missing")
+        lasts = {name: found[clip] for name, found in spans.items() if clip in found}
+        if not lasts:
             continue
-        least, most = min(told.values()), max(told.values())
-        words = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in told.items())
+        least, most = min(lasts.values()), max(lasts.values())
+        words = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in lasts.items())
         if most > 1.25 * least + SLACK:
             raise DatasetError(f"participant {participant}, clip {clip}: {words}; the rates or the files are wrong, "
                                f"download them again", place)
         if most - least > SLACK:
             notes.append(f"P{participant:02d}: clip {clip} lasts {words}; cut to the shortest")
         trials[clip] = least
+    for name, found in spans.items():
+        notes += told(participant, f"no {name}", [clip for clip in trials if clip not in found])
+    notes += told(participant, "missing", [clip for clip in range(CLIPS) if clip not in trials])
     if not trials:
         raise DatasetError(f"participant {participant}: no whole trial is in here; download it again", place)
     return trials, notes
 
 
 # --- aligned -------------------------------------------------------------------------------------
+
+
+def _signals(path, participant):
+    """``{modality: {clip: (first second, signal)}}`` of ``datas.mat``, and notes on what was not recorded."""
+    found = dmer_mat.read(path, [variable for name in RATES for variable in (f"{name}_datas", f"fs_{name}")])
+    cuts, notes = {}, []
+    for name, rate in RATES.items():
+        given = found.get(f"fs_{name}", np.array([rate]))
+        if f"{name}_datas" not in found:
+            raise DatasetError(f"{name}_datas is missing; unpack or download the file again", path)
+        if given.size != 1 or float(given.ravel()[0]) != rate:
+            raise DatasetError(f"fs_{name} is {given.ravel()[:3]}, {rate} expected; the file is another", path)
+        if found[f"{name}_datas"].size:
+            cuts[name] = _trials(found[f"{name}_datas"].astype(float), name, path)
+        else:
+            notes.append(f"P{participant:02d}: no {name} was recorded: a missing modality")
+    return cuts, notes
 
 
 def _trials(rows, name, path):
@@ -246,12 +258,12 @@ def runs(clip, name, path, *others):
 
 
 def _watch(folder, windows, video):
-    """The user's features of each clip (window, feature), NaN where there is no clip or second."""
-    clips, notes = {}, []
+    """The user's features of each clip (window, feature), NaN where there is none, and the clips without a film."""
+    clips, unseen = {}, []
     for clip in windows:
         path = folder / f"{clip}.mp4"
         if not path.is_file():
-            notes.append(f"no video of clip {clip}")
+            unseen.append(clip)
             continue
         clips[clip] = np.asarray(video(path), float)
         if clips[clip].ndim != 2 or len({rows.shape[1] for rows in clips.values()}) > 1:
@@ -260,7 +272,7 @@ def _watch(folder, windows, video):
     width = next((rows.shape[1] for rows in clips.values()), 1)
     none = np.full((0, width), np.nan)
     tables = [pool_seconds(clips.get(clip, none), 0, windows[clip]) for clip in windows]
-    return table(np.concatenate(tables), [f"video{number}" for number in range(1, width + 1)], "1"), notes
+    return table(np.concatenate(tables), [f"video{number}" for number in range(1, width + 1)], "1"), unseen
 
 
 def pool_seconds(rows, first, windows):
@@ -301,10 +313,12 @@ def _events(trigger, place, name):
 
 def _wristband(path):
     """Signal (sample, 1) and trigger (sample,) of a file of the wristband: time, value, and sometimes a trigger."""
-    rows = _csv(path, dmer_mat.content(path), names=["time", "value", "trigger"], index_col=False)
-    lost = np.flatnonzero(rows["value"].isna())
+    content = dmer_mat.content(path)
+    header = int(bool(re.match(rb"(\xef\xbb\xbf)?[A-Za-z]", content)))  # the program writes none; one is passed over
+    rows = _csv(path, content, names=["time", "value", "trigger"], index_col=False, skiprows=header)
+    lost = np.flatnonzero(rows["value"].isna()) if len(rows) else [0]
     if len(lost):
-        raise DatasetError(f"line {lost[0] + 1} has no value in its second column; restore the file", path)
+        raise DatasetError(f"line {1 + header + lost[0]} has no value in its second column; restore the file", path)
     return rows[["value"]].to_numpy(float), rows["trigger"].fillna(0).to_numpy(float)
 
 
