@@ -65,6 +65,26 @@ def states(drive):
     return xr.DataArray(values, dims=(*dims, "state"), coords={"state": list(STATES), "unit": ("state", unit)})
 
 
+def hold(planted, starts, stops, duration):
+    """States that hold from the start to the stop of each segment, with straight lines between segments.
+
+    Args:
+        planted: (segment, state) of :func:`states`.
+        starts, stops: (segment,) seconds, ascending.
+        duration: seconds.
+
+    Returns:
+        {state: (second,)}, as :mod:`mpcl.data.signals` takes them.
+
+    Example:
+        >>> hold(states(np.zeros((2, 94))), [2, 8], [4, 9], 10)["heart rate"].shape
+        (11,)
+    """
+    knots, second = np.stack([starts, stops], 1).ravel(), np.arange(duration + 1)
+    columns = zip(planted.state.values, planted.values.T, strict=True)
+    return {state: np.interp(second, knots, np.repeat(values, 2)) for state, values in columns}
+
+
 def record(planned, seed=0):
     """Simulate all signals of one participant.
 

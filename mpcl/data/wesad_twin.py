@@ -27,7 +27,7 @@ from scipy.special import expit
 
 from mpcl.data import signals, simulated
 from mpcl.data.contract import DatasetError
-from mpcl.data.simulated_raw import states
+from mpcl.data.simulated_raw import hold, states
 
 PARTICIPANTS = tuple(f"S{number}" for number in (*range(2, 12), *range(13, 18)))
 SECONDS = {"baseline": 120, "stress": 90, "amusement": 60, "meditation": 60, "gap": 10}
@@ -71,9 +71,10 @@ def write_twin(root, participants=3, seed=0, seconds=None, chest=True):
         ...     sorted(path.name for path in (root / "S5").iterdir())
         ['S5.pkl', 'S5_quest.csv']
     """
-    names = PARTICIPANTS[:participants] if isinstance(participants, int) else tuple(participants)
-    unknown = [name for name in names if name not in PARTICIPANTS]
-    if unknown or not names or (isinstance(participants, int) and not 1 <= participants <= len(PARTICIPANTS)):
+    whole = isinstance(participants, int)
+    names = PARTICIPANTS[: max(0, participants)] if whole else tuple(participants)
+    wrong = not names or len(set(names)) < len(names) or not set(names) <= set(PARTICIPANTS)
+    if wrong or whole and participants > len(PARTICIPANTS):
         raise DatasetError(f"participants must be 1 to 15 or names of {', '.join(PARTICIPANTS)}, not {participants!r}")
     lengths = SECONDS | (seconds or {})
     if unknown := [name for name in lengths if name not in SECONDS or lengths[name] < 4 or lengths[name] % 1]:
@@ -202,11 +203,7 @@ def _body(segments, intensity, duration, random):
     felt = np.stack([intensity[condition] for condition in conditions])[None]  # (1, condition, emotion)
     drive = simulated.drive(felt, int(random.integers(2**31)))[0]
     planted = states(drive + simulated.OFFSET_SD * random.standard_normal(drive.shape[1]))  # (condition, state)
-    knots = np.concatenate([segments[condition] for condition in conditions])
-    return {
-        state: np.interp(np.arange(duration + 1), knots, np.repeat(values, 2))
-        for state, values in zip(planted.state.values, planted.values.T, strict=True)
-    }
+    return hold(planted, *np.transpose([segments[condition] for condition in conditions]), duration)
 
 
 def dump(value, file):

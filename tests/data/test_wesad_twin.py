@@ -151,7 +151,7 @@ def test_real_files_are_never_overwritten_and_nothing_is_half_written(tmp_path, 
     assert "Nobody was measured" in (tmp_path / "TWIN.txt").read_text()
     with pytest.raises(DatasetError, match="S2 is there already"):
         write_twin(tmp_path, ["S3", "S2"], seconds=SHORT)
-    for wrong in (0, 16, ["S12"], [], ["P01"]):
+    for wrong in (0, -1, 16, ["S12"], [], ["S3", "S3"]):
         with pytest.raises(DatasetError, match="participants must be"):
             write_twin(tmp_path, wrong)
     with pytest.raises(DatasetError, match="rest"):
