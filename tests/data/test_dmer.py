@@ -13,7 +13,7 @@ import scipy.io
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mpcl.data import contract, dmer, dmer_mat, dmer_questionnaires, dmer_raw, dmer_twin
+from mpcl.data import contract, dmer, dmer_mat, dmer_questionnaires, dmer_raw
 from mpcl.data.contract import DatasetError
 
 SAMPLE = Path(__file__).resolve().parents[3] / "shared" / "data" / "dmer_sample" / "data_feature_sample.mat"
@@ -677,6 +677,7 @@ def test_choices_and_folders_that_do_not_exist(made, tmp_path):
 
 
 def test_all_forms_of_a_twin_give_the_same_labels(tmp_path):
+    dmer_twin = pytest.importorskip("mpcl.data.dmer_twin")
     dmer_twin.write_twin(tmp_path, [5], 1, seconds=(6, 6))
     opened = [dmer.open_dmer(tmp_path, form, pool=2 if form == "features" else 6, progress=False)
               for form in ("features", "aligned", "raw")]
