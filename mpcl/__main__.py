@@ -91,7 +91,7 @@ def run_fetch(options):
     elif options.root and options.name == "dmer":
         from mpcl.data import dmer
 
-        print(dmer.check_root(options.root) or f"{options.root}: nothing is wrong with it")
+        print("\n".join([f"In {options.root}:", *(f"  {told}" for told in dmer.check_root(options.root))]))
 
 
 def run_prepare(options):

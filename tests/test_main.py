@@ -29,6 +29,17 @@ def test_inspect_evaluate_and_table(study, tmp_path, capsys):
     assert "trial level" in capsys.readouterr().out
     assert main(["table", str(out), "--participants", "kl"]) == 0
     assert "P05" in capsys.readouterr().out
+    assert main(["table", str(out), "--metrics", "all", "--protocol", "participants"]) == 0
+    assert "mixed_auroc" in capsys.readouterr().out
+    assert main(["table", str(out), "--differences", "mpcl"]) == 0
+    shown = capsys.readouterr().out
+    assert "minus mpcl, family by Holm" in shown and "p kl" in shown
+    tables = (first + shown).splitlines()
+    assert max(len(line) for line in tables if line.startswith(("uniform", "motion_only", "mpcl"))) <= 80
+    for words, sentence in ((["--differences", "mcpl"], "mcpl: no complete set of scores"),
+                            (["--metrics", "mse"], "unknown metric 'mse'"), (["--protocol", "clips"], "no protocol")):
+        assert main(["table", str(out), *words]) == 2
+        assert sentence in capsys.readouterr().err
     before = out.read_bytes()
     assert main(evaluate) == 0  # everything is there already
     assert out.read_bytes() == before
@@ -48,6 +59,8 @@ def test_inspect_evaluate_and_table(study, tmp_path, capsys):
     (["evaluate", "--methods", "mcpl", "--out", "r.nc"], "unknown method 'mcpl'"),
     (["evaluate", "--protocol", "windows", "--out", "r.nc"], "unknown protocol 'windows'"),
     (["evaluate", "--seeds", "0", "--out", "r.nc"], "--seeds must be at least 1"),
+    (["evaluate", "--cohorts", "0", "--out", "r.nc"], "--cohorts takes a number from 1 on"),
+    (["evaluate", "--protocol", "trials", "leaky-windows", "--out", "r.nc"], "end it in -leak.nc"),
     (["evaluate", "--epochs", "0", "--out", "r.nc"], "epochs must be at least 1"),
     (["evaluate", "--device", "gpu", "--out", "r.nc"], "unknown device 'gpu'"),
     (["evaluate", "--normalisation", "none", "--out", "r.nc"], "normalisation must be"),
@@ -70,6 +83,19 @@ def test_an_unknown_command_is_one_line_and_no_traceback():
 def test_a_results_file_is_not_a_data_set(study, tmp_path, capsys):
     assert main(["table", str(study)]) == 2
     assert "this is no results file" in capsys.readouterr().err
+
+
+def test_prepare_writes_a_contract_file_that_opens_like_the_data_set(tmp_path, capsys):
+    out = tmp_path / "new" / "cohort.nc"
+    assert main(["prepare", "simulated", "--out", str(out)]) == 0 and f"written: {out}" in capsys.readouterr().out
+    assert main(["inspect", "simulated"]) == 0
+    told = capsys.readouterr().out
+    assert main(["inspect", str(out)]) == 0 and capsys.readouterr().out == told and "fingerprint" in told
+
+
+def test_a_folder_of_dmer_is_checked(tmp_path, capsys):
+    assert main(["fetch", "dmer", "--root", str(tmp_path)]) == 0
+    assert f"In {tmp_path}:" in capsys.readouterr().out
 
 
 def test_terms_are_shown_first_and_nothing_is_fetched_without_consent(tmp_path, capsys, monkeypatch):

@@ -14,7 +14,7 @@ LOADERS = {  # module and function, imported when they are needed; None: it take
     "simulated-raw": ("mpcl.data.simulated_raw", "raw_cohort", None),
     "wesad": ("mpcl.data.wesad", "load", "the folder of its official files"),
     "dmer": ("mpcl.data.dmer", "open_dmer", "the folder of its official files"),
-    "dmer-sample": ("mpcl.data.dmer", "open_sample", "the file data_feature_sample.mat"),
+    "dmer-sample": ("mpcl.data.dmer", "open_sample", "the folder of data_feature_sample.mat"),
 }
 NAMES = tuple(LOADERS)
 

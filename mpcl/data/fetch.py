@@ -162,10 +162,11 @@ def unpack(archive, folder, quiet=None):
         record = [f"{checksums.sha256(path)}  {path.relative_to(part / folder.name).as_posix()}\n" for path in found]
         (part / folder.name / checksums.RECORD).write_text("".join(record), encoding="utf-8")
         os.rename(part / folder.name, folder)
-    except (DatasetError, OSError):
+    except DatasetError:
         raise
     except Exception as error:  # whatever bytes can do to an unpacker
-        raise DatasetError(f"the archive is damaged ({error}); delete it and fetch it again", archive) from None
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise DatasetError(f"it cannot be unpacked ({reason}); make room, or fetch it again", archive) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder

@@ -33,7 +33,7 @@ def test_a_contract_file_in_pieces(cohort, tmp_path):
     (("dmer2",), {}, "unknown data set 'dmer2'; choose simulated, .*, dmer-sample, or give the path"),
     (("wesad",), {}, "wesad needs the folder"),
     (("dmer",), {}, "dmer needs the folder"),
-    (("dmer-sample",), {}, "dmer-sample needs the file data_feature_sample.mat"),
+    (("dmer-sample",), {}, "dmer-sample needs the folder of data_feature_sample.mat"),
     (("simulated-raw", "/data"), {}, "needs no folder"),
     (("simulated", "/data"), {}, "needs no folder"),
     (("simulated",), {"people": 3}, "unknown option 'people'; choose from participants, clips"),
@@ -46,9 +46,15 @@ def test_what_cannot_be_opened_is_said_in_one_sentence(arguments, options, sente
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", catalogue.NAMES)
+def test_every_loader_is_there_and_tells_its_options(name, tmp_path):
+    with pytest.raises(DatasetError, match="unknown option 'colour'; choose from [a-z]"):
+        open_dataset(name, tmp_path if catalogue.LOADERS[name][2] else None, colour="red")
+
+
 def test_the_catalogue_file_knows_every_data_set():
     entries = yaml.safe_load((catalogue.EMBEDDED.parent / "catalogue.yml").read_text())
-    assert set(catalogue.NAMES) <= set(entries)
+    assert list(catalogue.NAMES) == list(entries)
     assert all({"title", "licence", "citation", "access"} <= set(entry) for entry in entries.values())
     assert (catalogue.EMBEDDED.parent / entries["simulated"]["files"][0]) == catalogue.EMBEDDED
     assert simulated.cohort(participants=1, clips=1, windows=1).attrs["licence"] == entries["simulated"]["licence"]
