@@ -4,8 +4,10 @@
 
 Windows last 60 s and overlap by half. NeuroKit2 does the same work a window, and no more (its ``_process``
 functions take longer). Compared are the values whose definitions are the same, in windows of which nine
-tenths can be used; what differs is edges: a filter settles and a beat or a breath is cut at both ends of each
-window. Not a test: timings depend on the machine.
+tenths can be used. What still differs: at both ends of each cut a filter settles and a beat or a breath is lost
+or made up, and an interval that jumps, as after a beat that was missed, is left out here and not there (on the
+whole recording, without such a jump, both agree to the last digits: tests/data/test_features.py). Not a test:
+timings depend on the machine.
 """
 
 import sys
