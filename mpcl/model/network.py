@@ -121,7 +121,7 @@ class Output(NamedTuple):
     distribution: Tensor  # (B, C), sums to one
     logits: Tensor  # (B, C)
     present: Tensor  # (B, branch), branches with at least one modality
-    retrieval: Tensor | None = None  # (S, B, branch, slot, slot + N), weights; without dropout only
+    retrieval: tuple | None = None  # (S, B, m, m + N) for each branch of m modalities, weights; without dropout only
     summaries: Tensor | None = None  # (B, branch, D)
     branches: Tensor | None = None  # (B, branch, C), log of each branch's own distribution
     relations: Tensor | None = None  # (B, branch, C), their log-relations
@@ -153,17 +153,21 @@ class MPCL(nn.Module):
     def __init__(self, config, prior, cooccurrence, generator):
         super().__init__()
         self.config, self.switched_off, self.data_fingerprint = config, config.switched_off, ""
-        _, branch, features = zip(*config.modalities, strict=True)
         branches, emotions, width = len(config.branches), len(config.emotions), config.width
+        order = sorted(range(len(config.modalities)), key=lambda m: config.branches.index(config.modalities[m][1]))
+        self.names, branch, features = zip(*(config.modalities[m] for m in order), strict=True)
+        self.sizes = [branch.count(own) for own in config.branches]  # modalities of each branch
         self.summarised = config.prototypes or config.cooccurrence or config.compression  # else there are only tokens
         prior = torch.as_tensor(prior).float() + 1e-3
         self.register_buffer("log_prior", (prior / prior.sum()).log())
         self.register_buffer("cooccurrence", torch.as_tensor(cooccurrence).float().clone())
         self.bias = nn.Parameter(self.log_prior.clone())
-        self.tokens = ModalityTokens(features, [config.branches.index(name) for name in branch], width, generator)
+        self.register_buffer("order", torch.tensor(order), persistent=False)  # modalities, branch by branch
+        self.tokens = ModalityTokens(features, width, generator)
         if config.memory:
             betas = config.betas if config.multiscale else (config.betas[len(config.betas) // 2],)
-            self.memory = MultiScaleMemory(branches, width, config.memories, betas, generator)
+            memories = (MultiScaleMemory(width, config.memories, betas, generator) for _ in self.sizes)
+            self.memory = nn.ModuleList(memories)
         if config.prototypes:
             kinds = config.prototypes_per_emotion
             self.prototypes = PrototypeBanks(branches, emotions, kinds, width, config.temperature, generator)
@@ -177,11 +181,11 @@ class MPCL(nn.Module):
         if config.compression:
             self.compression = ValenceCompression(config.valence, width, generator)
         if self.summarised:
-            self.summary = BranchSummary(self.tokens.sizes, width, generator)
+            self.summary = nn.ModuleList(BranchSummary(size, width, generator) for size in self.sizes)
         inputs = width if self.summarised else len(features) * width
         self.out_weight = nn.Parameter(torch.randn(emotions, inputs, generator=generator) / inputs**0.5 / 10)
-        slots = (*self.tokens.slots.shape, width)  # of the numbers that may be dropped: where, shape and share
-        self.sites = {"tokens": (slots, config.input_dropout), "memory": (slots, config.dropout)}
+        tokens = (len(features), width)  # of the numbers that may be dropped: where, shape and share
+        self.sites = {"tokens": (tokens, config.input_dropout), "memory": (tokens, config.dropout)}
         self.sites |= {"summary": ((branches, width), config.dropout), "recall": ((emotions, width), config.dropout)}
 
     @classmethod
@@ -212,16 +216,22 @@ class MPCL(nn.Module):
         config, found, keep = self.config, {}, dict.fromkeys(self.sites, 1.0)
         if dropout is not None:
             keep = {site: dropout[site].to(self.bias) / (1 - share) for site, (_, share) in self.sites.items()}
-        x = torch.cat([features[name] for name, _, _ in config.modalities], 1)  # (batch, feature)
-        tokens, measured = self.tokens(x, present)  # (batch, branch, slot, width)
-        tokens, found["present"] = tokens * keep["tokens"], measured.any(2)
+        x = torch.cat([features[name] for name in self.names], 1)  # (batch, feature)
+        present = present.index_select(1, self.order)
+        tokens = self.tokens(x, present) * keep["tokens"]  # (batch, modality, width)
+        parts, measured = tokens.split(self.sizes, 1), present.split(self.sizes, 1)  # of each branch
+        found["present"] = torch.stack([seen.any(1) for seen in measured], 1)
         if config.memory:
-            tokens, found["retrieval"] = self.memory(tokens, measured, keep["memory"], explain=dropout is None)
+            dropped = (tokens.new_ones(1, len(self.names), 1) * keep["memory"]).split(self.sizes, 1)
+            each = zip(self.memory, parts, measured, dropped, strict=True)
+            parts, weights = zip(*(memory(*one, explain=dropout is None) for memory, *one in each), strict=True)
+            found["retrieval"] = weights if dropout is None else None
         if not self.summarised:
-            tokens = tokens.flatten(1, 2).index_select(1, self.tokens.places)  # (batch, modality, width)
-            logits = tokens.flatten(1) @ self.out_weight.mT + self.bias
+            logits = torch.cat(parts, 1).flatten(1) @ self.out_weight.mT + self.bias
             return Output(logits.softmax(-1), logits, **found)
-        summary = found["summaries"] = self.summary(tokens) * keep["summary"]  # (batch, branch, width)
+        each = zip(self.summary, parts, strict=True)
+        summary = torch.stack([summarise(part) for summarise, part in each], 1)  # (batch, branch, width)
+        summary = found["summaries"] = summary * keep["summary"]
         logits = self.bias
         if config.prototypes:
             tokens, activation = self.prototypes(summary, self.log_prior)

@@ -43,11 +43,12 @@ class PrototypeBanks(nn.Module):
         near = similarity(summary, self.bank, self.temperature)  # (batch, branch, emotion, kind)
         share = (near + log_prior[:, None]).flatten(2).softmax(-1).view_as(near)
         scale = near.shape[2] * summary.shape[-1] ** 0.5
-        mixture = torch.einsum("bnck,nckd->bncd", scale * share, F.normalize(self.bank, dim=-1))
-        state = torch.einsum("bnd,nde->bne", summary, self.weight)[:, :, None]
-        tokens = F.layer_norm(mixture + state, summary.shape[-1:])  # (batch, branch, emotion, width)
-        tokens = torch.einsum("bncd,nde->bce", tokens, self.join_weight)
-        return F.layer_norm(tokens, summary.shape[-1:]), near.logsumexp(-1)
+        each, joined = (summary.unbind(1), share.unbind(1), F.normalize(self.bank, dim=-1), self.weight), 0
+        for (state, resembled, unit, weight), join in zip(zip(*each, strict=True), self.join_weight, strict=True):
+            mixture = torch.einsum("bck,ckd->cbd", scale * resembled, unit)
+            token = F.layer_norm(mixture + state @ weight, state.shape[-1:])  # (emotion, batch, width)
+            joined = joined + token @ join
+        return F.layer_norm(joined.transpose(0, 1).contiguous(), summary.shape[-1:]), near.logsumexp(-1)
 
 
 def prototype_loss(log_distribution, target, present):

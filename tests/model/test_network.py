@@ -48,7 +48,7 @@ def dropout(model, seed=0, rows=12):
 def equal(one, other, **tolerance):
     for name, a, b in zip(one._fields, one, other, strict=True):
         assert (a is None) == (b is None), name
-        if a is not None:
+        if a is not None:  # a tensor, or one of each branch
             torch.testing.assert_close(a, b, **(tolerance or {"rtol": 0, "atol": 1e-12}), msg=name)
 
 
@@ -106,7 +106,8 @@ def test_what_cannot_apply_is_off_says_so_and_the_rest_trains(case, off):
     features, present, target = batch(model)
     train(model)
     output = model(features, present)
-    assert all(one.isfinite().all() for one in output if one is not None)
+    found = [one for one in output if isinstance(one, torch.Tensor)] + list(output.retrieval or ())
+    assert all(one.isfinite().all() for one in found)
     unmoved = [name for name, value in model.named_parameters() if torch.equal(value, before[name])]
     assert not unmoved
 
@@ -126,7 +127,7 @@ def test_each_switch_trains_and_removes_its_parameters_and_terms(switch):
     assert set(all_names) - names == gone
     assert names - set(all_names) == ({"embeddings", "embedding_weight"} if switch == "prototypes" else set())
     if switch == "multiscale":
-        assert model.memory.log_beta.shape == (1,) and model.memory.weight.shape[-1] == 24
+        assert all(one.log_beta.shape == (1,) and one.weight.shape[-1] == 24 for one in model.memory)
     features, present, target = batch(model)
     terms = set(model.losses(model(features, present), target))
     lost = {"prototypes": {"prototypes", "relation"}, "distillation": {"relation"}, "cooccurrence": {"cooccurrence"}}
@@ -146,10 +147,10 @@ def test_with_all_switches_off_it_is_a_linear_token_network():
     logits = model(features, present).logits.detach().numpy()
     for row in range(len(present)):
         tokens = [
-            features[name][row].numpy() @ p[f"tokens.weights.{m}"] + p["tokens.bias"][m]
+            features[name][row].numpy() @ p[f"tokens.weights.{place}"] + p["tokens.bias"][place]
             if present[row, m]
-            else p["tokens.missing"][m]
-            for m, (name, _, _) in enumerate(MODALITIES)
+            else p["tokens.missing"][place]
+            for place, (m, name) in enumerate([(0, "eeg"), (2, "eda"), (1, "face")])  # branch by branch
         ]
         np.testing.assert_allclose(logits[row], p["out_weight"] @ np.concatenate(tokens) + p["bias"], atol=1e-10)
 
@@ -205,14 +206,18 @@ def test_a_window_does_not_depend_on_its_batch_and_evaluation_writes_nothing():
 
 def test_swapping_the_branches_swaps_their_relations_and_nothing_else():
     model, other = train(build()), build(modalities=(MODALITIES[1], MODALITIES[0], MODALITIES[2]))
-    state = model.state_dict()
+    state = dict(model.state_dict())
     for name in state:
-        if name.startswith(("memory.patterns", "memory.weight", "prototypes.", "alpha")):
+        if name.startswith(("prototypes.", "alpha")):
             state[name] = state[name].flip(0)
     for name in ("tokens.bias", "tokens.missing"):
-        state[name] = state[name][[1, 0, 2]]
-    for one, two in (("tokens.weights.0", "tokens.weights.1"), ("summary.weights.0", "summary.weights.1")):
-        state[one], state[two] = state[two], state[one]
+        state[name] = state[name][[2, 0, 1]]  # from eeg, eda, face to face, eeg, eda
+    for place, before in enumerate((2, 0, 1)):
+        state[f"tokens.weights.{place}"] = model.state_dict()[f"tokens.weights.{before}"]
+    for name, value in model.state_dict().items():
+        part, *rest = name.split(".")
+        if part in ("memory", "summary"):
+            state[".".join([part, str(1 - int(rest[0])), *rest[1:]])] = value
     other.load_state_dict(state)
     features, present, target = batch(model)
     one, two = model(features, present), other(features, present[:, [1, 0, 2]])
@@ -305,7 +310,8 @@ def test_only_linear_maps_decay():
     assert [group["weight_decay"] for group in groups] == [0.3, 0.0]
     assert sorted(decayed + kept) == sorted(named.values())
     assert sorted(kept) == [
-        *("alpha", "bias", "compression.assignment", "memory.log_beta", "memory.patterns", "prototypes.bank"),
+        *("alpha", "bias", "compression.assignment", "memory.0.log_beta", "memory.0.patterns"),
+        *("memory.1.log_beta", "memory.1.patterns", "prototypes.bank"),
         *("recall.embeddings", "recall.gamma", "recall.log_beta", "tokens.bias", "tokens.missing"),
     ]
 
