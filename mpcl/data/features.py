@@ -298,23 +298,25 @@ def eeg(signal, rate, windows, channels=None, measure="entropy", unit="µV"):
     """
     if measure not in ("entropy", "power"):
         raise DatasetError(f"the measure must be entropy or power, not {measure!r}")
-    columns, qualities, notes = {}, [np.zeros(len(windows))], []
-    for name, values, usable in _channels(signal, rate, windows, channels, "ch"):
-        qualities.append(usable_share(usable, rate, windows))
-        for band, (low, high) in BANDS.items():
-            order = {"sampling_rate": rate, "lowcut": low, "highcut": high, "method": "butterworth", "order": 4}
-            wave = guarded(nk.signal_filter, values, **order) if high < rate / 2 else None
-            wave = np.full(len(values), np.nan) if wave is None else np.where(usable, wave, np.nan)
-            power = np.where(qualities[-1] >= LEAST_SHARE, mean(cut_windows(wave**2, rate, windows)), np.nan)
-            with np.errstate(divide="ignore"):
-                entropy = np.log(2 * np.pi * np.e * power) / 2
-            columns[f"{name}_{band}"] = (f"{unit}²", power) if measure == "power" else ("nat", entropy)
-    notes = [
-        f"no {band}: it needs more than {2 * high} samples a second"
-        for band, (_, high) in BANDS.items()
-        if high >= rate / 2
-    ]
-    return tabulate(columns, np.mean(qualities[1:] or qualities, 0), windows, notes)
+    names, values, usable = zip(*_channels(signal, rate, windows, channels, "ch"), strict=True)
+    values, usable = np.stack(values, 1), np.stack(usable, 1)  # (sample, channel)
+    share = np.stack([usable_share(one, rate, windows) for one in usable.T])  # (channel, window)
+    power, notes = {}, []
+    for band, (low, high) in BANDS.items():
+        waves = np.full(values.shape, np.nan)
+        if high < rate / 2:
+            sections = dsp.butter(4, (low, high), "bandpass", output="sos", fs=rate)
+            filtered = guarded(dsp.sosfiltfilt, sections, values, axis=0)
+            waves = waves if filtered is None else np.where(usable, filtered, np.nan)
+        else:
+            notes.append(f"no {band}: it needs more than {2 * high} samples a second")
+        for name, wave, enough in zip(names, waves.T, share >= LEAST_SHARE, strict=True):
+            power[name, band] = np.where(enough, mean(cut_windows(wave**2, rate, windows)), np.nan)
+    columns = {f"{name}_{band}": (f"{unit}²", power[name, band]) for name in names for band in BANDS}
+    if measure == "entropy":
+        with np.errstate(divide="ignore"):
+            columns = {name: ("nat", np.log(2 * np.pi * np.e * found) / 2) for name, (_, found) in columns.items()}
+    return tabulate(columns, share.mean(0), windows, notes)
 
 
 def series(signal, rate, windows, names=None, unit="1"):

@@ -102,12 +102,12 @@ def test_breaths_of_a_real_chest_agree_with_neurokit():
 
 
 def real_skins():
-    """Skin conductance in microsiemens and its rate: a finger's, and three wrists' over fifty minutes."""
+    """Skin conductance in microsiemens and its rate: a finger's, and two wrists' over twenty-five minutes."""
     finger = recorded("biosppy/eda.txt")[:150000].reshape(-1, 50).mean(1)  # 50 Hz of the mains averaged out
     yield finger / 2**12 * 3.3 / 0.12, 20
-    for name in ("S2", "S6", "S13"):
+    for name in ("S2", "S6"):
         with zipfile.ZipFile(SIGNALS.parent / "wesad" / name / f"{name}_E4_Data.zip") as archive:
-            yield np.loadtxt(archive.open("EDA.csv"))[6002:18002], 4
+            yield np.loadtxt(archive.open("EDA.csv"))[6002:12002], 4
 
 
 def test_responses_of_real_skin_agree_with_neurokit():
