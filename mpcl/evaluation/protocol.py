@@ -85,6 +85,7 @@ def run(dataset, method, protocol, seeds, settings, device="auto"):
     Raises:
         NotApplicable: for a floor that has no meaning here.
     """
+    dataset = dataset.drop_vars([name for name in dataset.variables if name.startswith("truth_")])
     dataset = shuffled(dataset) if method == "shuffled_labels" else dataset
     every, answers = folds(dataset, protocol), dataset.distribution.shape
     fitted = networks(dataset, method, every, seeds, settings, device) if method in NETWORKS else {}

@@ -341,13 +341,11 @@ def difference_table(results, against, protocol=None, level="window", metrics=SI
         :class:`pandas.DataFrame` of str, methods down, metrics across.
     """
     found = differences(results, against, None, protocol, level, metrics)
-    frame = pd.DataFrame(index=list(found.method.values))
-    for metric in found.metric.values:
-        own = found.sel(metric=metric)
-        frame[metric] = [" ".join(_short(number, "+") for number in one) + " *"[int(one[1] > 0 or one[2] < 0)]
-                         for one in own.values]
-        frame[f"p {metric}"] = [f"{p:.3f}" for p in own.p.values]
-    return frame
+    cells = [[text for one, p in zip(bounds, own, strict=True) for text in
+              (" ".join(_short(number, "+") for number in one) + " *"[int(one[1] > 0 or one[2] < 0)], f"{p:.3f}")]
+             for bounds, own in zip(found.values, found.p.values, strict=True)]
+    columns = [text for metric in found.metric.values for text in (str(metric), "p")]
+    return pd.DataFrame(cells, index=list(found.method.values), columns=columns)
 
 
 def _excused(results, name, protocol):
