@@ -1,4 +1,6 @@
 # make            install into .venv, run every chapter, render the book: _build/html/index.html
+# make pdf        the same as one file: _build/mpcl-book.pdf (chromium prints it)
+# make slides     slides of every chapter that has some: _build/html/slides/; of one: make slides CHAPTER=05_multiscale_fusion
 # make test       install into .venv, run all tests, the notebooks against their committed outputs among them
 # make test-cpu   the notebooks against their outputs once more, computing as an older processor would
 # make refresh    run the chapters whose committed outputs are stale, and write the new outputs into book/
@@ -11,6 +13,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
+CHAPTER ?=
 TORCH_INDEX ?=
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
@@ -23,11 +26,17 @@ export IPYTHONDIR := $(abspath $(VENV))/ipython
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport MPLBACKEND PYTHONPATH PYTHONHOME
 
-.PHONY: book test test-cpu refresh lock clean
+.PHONY: book pdf slides test test-cpu refresh lock clean
 .DEFAULT_GOAL := book
 
 book: $(STAMP)
 	@$(PY) -m mpcl.notebooks build -j $(JOBS)
+
+pdf: $(STAMP)
+	@$(PY) -m mpcl.editions pdf -j $(JOBS)
+
+slides: $(STAMP)
+	@$(PY) -m mpcl.editions slides -j $(JOBS) $(CHAPTER)
 
 test: $(STAMP)
 	@$(PY) -m pytest

@@ -9,6 +9,7 @@ cells, the modules of this package that they import, the data files, the locked 
 """
 
 import argparse
+import copy
 import json
 import os
 import platform
@@ -263,10 +264,19 @@ def stage(to, notebooks, root=ROOT, records=()):
     for name in ("_config.yml", "_toc.yml", "requirements.lock"):
         shutil.copy2(Path(root) / name, to / name)
     for path, nb in notebooks.items():
-        write(to / Path(path).relative_to(root), text_of(nb))
+        write(to / Path(path).relative_to(root), text_of(mark_slides(nb)))
     if (to / STATUS).exists():
         rows = "\n".join(_row(path.stem, nb, dict(records).get(path)) for path, nb in notebooks.items())
         write(to / STATUS, (to / STATUS).read_text(encoding="utf-8").replace("<!-- runs -->", rows))
+
+
+def mark_slides(nb):
+    """A chapter whose text cells with the tag ``slide`` stand between comments, which :mod:`mpcl.editions` reads."""
+    nb = copy.deepcopy(nb)
+    for cell in nb.cells:
+        if cell.cell_type == "markdown" and "slide" in cell.metadata.get("tags", []):
+            cell.source = f"<!-- slide -->\n\n{cell.source}\n\n<!-- end of slide -->"
+    return nb
 
 
 def _row(name, nb, record):

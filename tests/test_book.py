@@ -2,13 +2,18 @@
 
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from bs4 import BeautifulSoup
 
+from mpcl.editions import one_page, pdf, slides
 from mpcl.evaluation.metrics import METRICS
+from mpcl.evaluation.results import read
 from mpcl.freshness import ROOT, clean
 from mpcl.model.memory import energy, retrieve
 from mpcl.notebooks import chapters, pages, render, stage
@@ -24,6 +29,7 @@ HARMLESS = [  # the search page of Sphinx 7.4, opened from a file: it may not re
 SEVERE, FORMULAS = ("serious", "critical"), {"exclude": [["mjx-container svg"]]}  # their MathML is read aloud instead
 RULES = {"light": {"resultTypes": ["violations"]},
          "dark": {"resultTypes": ["violations"], "runOnly": ["color-contrast"]}}
+SHOWN = "04_associative_memory"
 HERE = ("file:", "data:", "blob:", "about:")
 needs_browser = pytest.mark.skipif(not BROWSER, reason="there is no chromium here: the pages are not opened")
 
@@ -32,7 +38,10 @@ needs_browser = pytest.mark.skipif(not BROWSER, reason="there is no chromium her
 def html(tmp_path_factory):
     """The book rendered from the committed notebooks; a warning is an error."""
     place = tmp_path_factory.mktemp("book")
-    stage(place / "stage", {path: clean(nbformat.read(path, 4)) for path in chapters()})
+    notebooks = {path: clean(nbformat.read(path, 4)) for path in chapters()}
+    for cell in next(nb for path, nb in notebooks.items() if path.stem == SHOWN).cells[3:5]:  # words, then a figure
+        cell.metadata["tags"] = [*cell.metadata.get("tags", []), "slide"]
+    stage(place / "stage", notebooks)
     render(place / "stage", place / "html")
     return place / "html"
 
@@ -202,8 +211,9 @@ def test_the_measures_on_the_page_are_those_of_the_package(html, browser):
             visit.page.select_option("#try-truth", truth)
             move(visit.page, **dict(zip(names, ratings, strict=True)))
             shown, share = read_values(visit.page), np.array(ratings) / sum(ratings)
-            for name, (measure, _) in METRICS.items():
-                value = float(measure(np.array(truths[truth]), share))
+            assert list(shown) == ["chebyshev", "clark", "canberra", "kl", "cosine", "intersection"]
+            for name in shown:
+                value = float(METRICS[name][0](np.array(truths[truth]), share))
                 assert shown[name] == [pytest.approx(value, abs=1e-12), f"{value:.3f}"], name
         visit.page.select_option("#try-truth", "mixed")
         visit.page.get_by_role("button", name="the truth").press("Enter")
@@ -212,7 +222,70 @@ def test_the_measures_on_the_page_are_those_of_the_package(html, browser):
         assert not visit.errors
 
 
+# Other forms --------------------------------------------------------------------------------------
+
+
+@needs_browser
+def test_slides_are_shown_without_the_internet(html, browser):
+    number = slides(html, f"book/{SHOWN}")
+    assert number >= 1 and slides(html, "book/glossary") == 0
+    with Visit(browser, (html / "slides" / f"{SHOWN}.html").as_uri(), "laptop") as visit:
+        page = visit.page
+        page.wait_for_function("window.Reveal?.isReady() && window.MathJax.startup.promise.then(() => true)")
+        assert page.evaluate("Reveal.getTotalSlides()") == number
+        slide = page.locator(".slides > section", has=page.locator("img")).first  # it joined the words before it
+        assert slide.locator("h2").count() == 1 and slide.locator("mjx-container").count() > 0
+        assert page.locator("img").evaluate_all("images => images.every(image => image.naturalWidth > 0)")
+        page.keyboard.press("End")
+        assert page.evaluate("Reveal.isLastSlide()")
+        assert not visit.outside and not visit.errors
+
+
+@needs_browser
+def test_one_pdf_of_several_pages(html, tmp_path):
+    pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
+    with ThreadPoolExecutor(1) as other:  # playwright wants a thread for each of its loops
+        other.submit(pdf, html, ["book/index", f"book/{SHOWN}"], tmp_path / "book.pdf", "A title").result()
+    reader = pypdf.PdfReader(tmp_path / "book.pdf")
+    text = "\n".join(page.extract_text() for page in reader.pages)
+    assert "A title" in text and "A landscape with valleys" in text and "\\beta" not in text
+    chapters_of_it = [entry.title for entry in reader.outline if not isinstance(entry, list)]
+    assert chapters_of_it == ["Mixed emotions, measured", "An associative memory, and why it is attention"]
+    assert sum(len(page.images) for page in reader.pages) >= 3
+    assert [path.name for path in tmp_path.iterdir()] == ["book.pdf"] and not (html / "whole.html").exists()
+
+
+def test_links_in_one_page_lead_to_its_parts(html):
+    whole = BeautifulSoup(one_page(html, ["book/index", "book/glossary"], "A title"), "html.parser")
+    names = {element["id"] for element in whole.find_all(id=True)}
+    inner = [link["href"] for link in whole.find_all("a", href=True) if not link["href"].startswith("http")]
+    assert "#book-glossary--term-floor" in inner and {link[1:] for link in inner} <= names
+
+
 # Without a browser --------------------------------------------------------------------------------
+
+
+def test_the_page_of_runs_tells_of_every_chapter(html, tmp_path):
+    shown = (html / "book" / "run_status.html").read_text(encoding="utf-8")
+    assert all(f'href="{path.stem}.html"' in shown for path in chapters())
+    record = {"seconds": 12.3, "memory": 345, "device": "cpu", "python": "3.11.1", "torch": "2.0", "ended": "today"}
+    notebooks = {chapters()[0]: nbformat.v4.new_notebook()}
+    for differ, said in ((0, "same as committed"), (2, "2 outputs are not the committed ones")):
+        stage(tmp_path / "stage", notebooks, records={chapters()[0]: {**record, "differ": differ}})
+        text = (tmp_path / "stage" / "book" / "run_status.md").read_text(encoding="utf-8")
+        assert all(word in text for word in ("12 s", "345 MB", "Python 3.11.1, torch 2.0", said))
+
+
+def test_what_stands_behind_a_page_can_be_taken_along(html):
+    shown = (html / "book" / "11_results.html").read_text(encoding="utf-8")
+    assert "_static/data/simulated-plain-all.csv" in shown and "_sources/book/11_results.ipynb" in shown
+    table = pd.read_csv(html / "_static" / "data" / "simulated-plain-all.csv")
+    scores = read(ROOT / "data" / "results" / "simulated-plain-all.nc").score.to_series().dropna()
+    np.testing.assert_allclose(table.score, scores, rtol=1e-5)
+    assert list(table.columns) == [*scores.index.names, "score"]
+
+
+# Links and sizes ----------------------------------------------------------------------------------
 
 
 def test_links_within_the_book_lead_somewhere(html):
