@@ -135,10 +135,13 @@ def _choices(recipe, conditions, window, step, missing, features):
     """Conditions, window and step, as chosen or by default."""
     table = features == "table159"
     conditions = conditions or ("three" if table else "five")
-    known = {str(recipe).removesuffix("-sharp"): RECIPES, conditions: CONDITIONS, features: ("signals", "table159"),
-             missing: ("drop", *labels.IMPUTATIONS)}  # fmt: skip
-    for given, choices in known.items():
-        if given not in choices:
+    for given, choices in (
+        (str(recipe).removesuffix("-sharp"), RECIPES),
+        (conditions, CONDITIONS),
+        (features, ("signals", "table159")),
+        (missing, ("drop", *labels.IMPUTATIONS)),
+    ):
+        if str(given) not in choices:
             raise DatasetError(f"unknown choice {given!r}; choose {', '.join(choices)}", "wesad")
     if table and conditions != "three":
         raise DatasetError("the third-party table has no meditation; choose the conditions 'three'", "wesad")

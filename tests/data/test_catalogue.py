@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 import yaml
 
-from mpcl.data import catalogue, contract, simulated
+from mpcl.data import catalogue, contract, simulated, wesad_twin
 from mpcl.data.catalogue import open_dataset
 from mpcl.data.contract import DatasetError
 
@@ -44,6 +44,12 @@ def test_what_cannot_be_opened_is_said_in_one_sentence(arguments, options, sente
     with pytest.raises(DatasetError, match=sentence) as caught:
         open_dataset(*arguments, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_a_twin_opens_as_the_real_one_would(tmp_path):
+    wesad_twin.write_twin(tmp_path, ["S14"], seed=1, chest=False)
+    dataset = open_dataset("wesad", tmp_path, conditions="three", cache=False)
+    assert set(dataset.trial.values) == {"S14-baseline", "S14-stress", "S14-amusement"}
 
 
 @pytest.mark.parametrize("name", catalogue.NAMES)
