@@ -8,15 +8,18 @@ the release and never from the reader's code. What the description rests on:
   negative, the rest mixed; the rates; 18 of 21 channels in use; ``<id>.mat`` with ``feas`` (n, 913) and ``vids``, one
   row a second from the fifth on, EEG 0:90 channel by channel, GSR 90:118, PPG 118:145, video 145:913;
   ``<id>/datas.mat`` with ``eeg_datas`` (20, N), ``gsr_datas``, ``ppg_datas``, ``fs_*``, the video id in the last row
-  but one and the second, or -1, in the last; the names of the raw files; the triggers; vid and ten ratings of 1-5 in
-  32 rows in the order of presentation, amusement and disgust 1-5; vid, arousal, valence, dominance 1-9; no labels.
-* *inferred*: folders named as the archives; ``n`` in the raw names is the participant's number; no header in the
-  questionnaires; columns and headers of the other tables; the number k of a trigger is the video id; trials stand in
-  the order of presentation; the channels' names; double precision, µV and µS; which statistics fill GSR and PPG;
-  LBP-TOP as three histograms that sum to one; a placeholder that no player opens for each video and vendor's file.
+  but one and the second, or -1, in the last; ``<id>/<id>/`` and ``<id>/sub<id>/`` and the names in them; the triggers,
+  k + 10 and k + 100 for video k, before them a practice (60, 150) and a rest (50, 140), in the third column, after
+  the value, of a wristband's file without a header; vid and ten ratings of 1-5 in 32 rows in the order of
+  presentation, ten higher for participant 26; amusement and disgust 1-5; vid, arousal, valence, dominance 1-9; no
+  labels.
+* *inferred*: folders named as the archives; no header in the questionnaires; rows of a wristband end after the value
+  where there is no trigger; columns and headers of the other tables; the rest, as video 40, stays in ``datas.mat``;
+  trials stand in the order of presentation; names and order of the channels, which are the headset's; double
+  precision, µV and µS; which statistics fill GSR and PPG; LBP-TOP as three histograms that sum to one; a placeholder
+  that no player opens for each video and vendor's file.
 
-Clips last 8 to 12 s unless told otherwise; the real ones last 20 to 30. Not copied: the publishers' correction of
-participant 26, of which is not said what it mends.
+Clips last 12 to 16 s unless told otherwise; the real ones last 20 to 30.
 """
 
 import os
@@ -37,10 +40,12 @@ TYPES = np.repeat(["positive", "negative", "mixed"], [8, 8, 16])  # of video 0, 
 ITEMS = ("inspired", "alert", "excited", "enthusiastic", "determined",
          "afraid", "upset", "nervous", "scared", "distressed")  # fmt: skip
 RATES = {"eeg": 300, "gsr": 4, "ppg": 100}
+HEADSET = "P3 C3 F3 Fz F4 C4 P4 Cz Pz A1 Fp1 Fp2 T3 T5 O1 O2 F7 F8 A2 T6 T4".split()  # columns of its file
 CHANNELS = {  # in use, and the simulated channel that each follows
-    "Fp1": "Fp1", "Fp2": "Fp2", "Fz": "Fz", "F3": "F3", "F4": "F4", "F7": "F3", "F8": "F4", "Cz": "Fz", "C3": "F3",
-    "C4": "F4", "T3": "T7", "T4": "T8", "P3": "Pz", "P4": "Pz", "T5": "T7", "T6": "T8", "O1": "Pz", "O2": "Pz",
+    "P3": "Pz", "C3": "F3", "F3": "F3", "Fz": "Fz", "F4": "F4", "C4": "F4", "P4": "Pz", "Cz": "Fz", "Fp1": "Fp1",
+    "Fp2": "Fp2", "T3": "T7", "T5": "T7", "O1": "Pz", "O2": "Pz", "F7": "F3", "F8": "F4", "T6": "T8", "T4": "T8",
 }  # fmt: skip
+PRACTICE, REST = 50, 40  # what is shown before the videos, as if it were a video
 FRAMES = 30  # of the camera, a second
 PAUSE = 4  # s between trials
 SKIPPED = 4  # s at the start of a trial that have no row of features
@@ -49,7 +54,7 @@ VIDEO = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2"  # the head of an MP4 file, and no
 NOTICE = "Simulated files in the layout of DMER (mpcl.data.dmer_twin). Nobody was measured.\n"
 
 
-def write_twin(root, participants=2, seed=0, forms=tuple(FORMS), seconds=(8, 12)):
+def write_twin(root, participants=2, seed=0, forms=tuple(FORMS), seconds=(12, 16)):
     """Write a folder in the layout of DMER, of simulated participants.
 
     Args:
@@ -105,19 +110,20 @@ def _participant(folder, number, seed, forms, seconds):
     draw = dict(zip(("answers", "signals", *FORMS), np.random.default_rng([seed, number]).spawn(5), strict=True))
     intensity = _feel(seed, draw["answers"])
     vids = draw["answers"].permutation(len(TYPES))  # in the order of presentation
-    lengths = seconds[0] + 7 * vids % (seconds[1] - seconds[0] + 1)
+    shown = [PRACTICE, REST, *vids]
+    lengths = np.array([5, 10, *(seconds[0] + 7 * vids % (seconds[1] - seconds[0] + 1))])
     starts = PAUSE + np.concatenate([[0], np.cumsum(lengths + PAUSE)[:-1]])
+    trials = list(zip(shown, starts, starts + lengths, strict=True))
     raw = folder / "Raw_data" / str(number) / str(number)
     raw.mkdir(parents=True)
-    _questionnaires(raw, vids, intensity, draw["answers"])
+    _questionnaires(raw, vids, intensity, 10 * (number == 26), draw["answers"])
     if not forms:
         return
-    of, recorded = _record(intensity[vids], starts, starts + lengths, draw["signals"])
-    trials = list(zip(vids, starts, starts + lengths, strict=True))
+    of, recorded = _record(intensity[vids], starts[2:], (starts + lengths)[2:], draw["signals"])
     if "features" in forms:
-        _write_features(folder / "Features" / f"{number}.mat", recorded, of, trials, draw["features"])
+        _write_features(folder / "Features" / f"{number}.mat", recorded, of, trials[2:], draw["features"])
     if "aligned" in forms:
-        _write_aligned(folder / "Aligned_data" / str(number), recorded, trials)
+        _write_aligned(folder / "Aligned_data" / str(number), recorded, trials[1:])
     if "raw" in forms:
         _write_raw(raw, raw.parent / f"sub{number}", recorded, trials, draw["raw"])
 
@@ -133,10 +139,10 @@ def _feel(seed, random):
     return expit(simulated.BASE + mean + effects)
 
 
-def _questionnaires(folder, vids, intensity, random):
+def _questionnaires(folder, vids, intensity, above, random):
     columns = [simulated.EMOTIONS.index(item) for item in ITEMS]
     answers = 1 + 4 * intensity[:, columns] + simulated.ANSWER_SD * random.standard_normal(intensity.shape)
-    _csv(folder / "Panas.csv", np.column_stack([vids, answers.clip(1, 5)[vids]]))
+    _csv(folder / "Panas.csv", np.column_stack([vids, above + answers.clip(1, 5)[vids]]))
     felt = simulated.affect(intensity)
     amused, disgusted = (felt[:, simulated.EMOTIONS.index(nearest)] for nearest in ("enthusiastic", "upset"))
     _csv(folder / "Emotions.csv", np.column_stack([vids, (1 + 4 * np.stack([amused, disgusted], 1))[vids]]))
@@ -210,20 +216,27 @@ def _write_aligned(folder, recorded, trials):
 def _write_raw(folder, brain, recorded, trials, random):
     """The whole session, device by device, with the triggers k + 10 and k + 100 in the last column."""
     begin = 1.6e9 + float(random.integers(10**7))  # s, the computer's clock
-    unused = random.standard_normal((3, recorded["eeg"].shape[1])) * [[0], [5], [5]]  # the reference and both ears
-    frame = np.arange(FRAMES * recorded["gsr"].shape[1] // RATES["gsr"])[None]
+    for name in ("gsr", "ppg"):
+        time = begin + np.arange(recorded[name].shape[1]) / RATES[name]
+        rows = zip(time, recorded[name][0], _triggers(trials, RATES[name], len(time)), strict=True)
+        lines = [f"{at:.3f},{value:.4f}" + (f",{code}\n" if code else "\n") for at, value, code in rows]
+        (folder / f"raw_{name}.csv").write_text("".join(lines), encoding="ascii", newline="\n")
+    frame = np.arange(FRAMES * recorded["gsr"].shape[1] // RATES["gsr"])
+    codes = _triggers(trials, FRAMES, len(frame))
+    _csv(folder / "camera.csv", np.column_stack([begin + frame / FRAMES, frame, codes]), ["%.3f", "%d", "%d"])
+    ears = 5 * random.standard_normal((2, recorded["eeg"].shape[1]))
+    rows = dict(zip((*CHANNELS, "A1", "A2", "Pz"), (*recorded["eeg"], *ears, 0 * ears[0]), strict=True))
+    time = np.arange(len(ears[0])) / RATES["eeg"]
+    table = np.column_stack([time, *(rows[name] for name in HEADSET), _triggers(trials, RATES["eeg"], len(time))])
     brain.mkdir()
-    for path, rate, rows, names in (
-        (folder / "raw_gsr.csv", RATES["gsr"], recorded["gsr"], ["gsr"]),
-        (folder / "raw_ppg.csv", RATES["ppg"], recorded["ppg"], ["ppg"]),
-        (folder / "camera.csv", FRAMES, frame, ["frame"]),
-        (brain / "1_raw.csv", RATES["eeg"], np.vstack([recorded["eeg"], unused]), [*CHANNELS, "Pz", "A1", "A2"]),
-    ):
-        trigger = np.zeros(rows.shape[1])
-        for vid, start, stop in trials:
-            trigger[start * rate], trigger[stop * rate] = vid + 10, vid + 100
-        time = begin + np.arange(len(trigger)) / rate
-        form = ["%.3f", *["%.2f" if rate == RATES["eeg"] else "%.4f"] * len(rows), "%d"]
-        _csv(path, np.column_stack([time, rows.T, trigger]), form, ",".join(["time", *names, "trigger"]))
+    form = ["%.4f", *["%.2f"] * len(HEADSET), "%d"]
+    _csv(brain / "1_raw.csv", table, form, ",".join(["Time", *HEADSET, "Trigger"]))
     for path in (folder / "1_XXX.mp4", brain / "1_.dsi", brain / "1_raw.edf"):
         path.write_bytes(VIDEO if path.suffix == ".mp4" else NOTICE.encode("ascii"))
+
+
+def _triggers(trials, rate, samples):
+    codes = np.zeros(samples, int)
+    for vid, start, stop in trials:
+        codes[start * rate], codes[stop * rate] = vid + 10, vid + 100
+    return codes

@@ -84,6 +84,12 @@ def test_answers(several):
             assert other[:, 1:].min() >= 1 and other[:, 1:].max() <= most
 
 
+def test_answers_of_participant_26_are_ten_higher(tmp_path):
+    write_twin(tmp_path, [26], forms=[])
+    assert set(np.unique(table(tmp_path, "Panas", 26)[:, 1:])) == {11, 12, 13, 14, 15}
+    assert table(tmp_path, "Emotions", 26)[:, 1:].max() <= 5
+
+
 def test_videos_are_felt_as_what_they_are(several):
     positive = np.array([index < 5 for index, _ in enumerate(ITEMS)])
     felt = {name: np.zeros((0, 10)) for name in TYPES}
@@ -102,7 +108,7 @@ def test_ids_and_times_of_the_aligned_signals(root):
         assert data[f"fs_{name}"].item() == rate
         vid, time = data[f"{name}_datas"][-2:]
         changes = np.flatnonzero(np.diff(vid, prepend=-1))
-        assert (vid[changes] == order).all()  # a trial is one piece
+        assert vid[changes].tolist() == [40, *order]  # the rest, then one piece a trial
         lengths[name] = np.diff(changes, append=len(vid)) / rate
         assert (time[changes] == 0).all()
         firsts = np.flatnonzero(time >= 0)
@@ -110,7 +116,7 @@ def test_ids_and_times_of_the_aligned_signals(root):
         assert set(np.unique(time[time < 0])) == {-1}
         assert np.isfinite(data[f"{name}_datas"]).all()
     assert (lengths["eeg"] == lengths["gsr"]).all() and (lengths["eeg"] == lengths["ppg"]).all()
-    assert set(lengths["eeg"]) <= {6, 7, 8, 9} and len(set(lengths["eeg"])) > 1
+    assert set(lengths["eeg"][1:]) == {6, 7, 8, 9}
 
 
 def test_features_are_those_of_the_aligned_signals(root):
@@ -123,9 +129,9 @@ def test_features_are_those_of_the_aligned_signals(root):
     assert np.isfinite(data["feas"]).all()
     histograms = data["feas"][:, 145:].reshape(-1, 3, 256)
     assert histograms.min() >= 0 and np.allclose(histograms.sum(-1), 1)
-    kept = np.flatnonzero(brain[-1] >= 4)  # a row stands for the second that starts here
+    kept = np.flatnonzero((brain[-1] >= 4) & (brain[-2] < 32))  # a row stands for the second that starts here
     skin = aligned(root)["gsr_datas"]
-    here = np.flatnonzero(skin[-1] >= 4)
+    here = np.flatnonzero((skin[-1] >= 4) & (skin[-2] < 32))
     np.testing.assert_allclose(data["feas"][:, 90], [skin[0, last - 12 : last + 4].mean() for last in here])
     power = np.array([brain[:18, first : first + 300].var(1) for first in kept])
     total = np.log(np.exp(2 * data["feas"][:, :90].reshape(-1, 18, 5)).sum(-1))  # of the five entropies, channel-major
@@ -135,19 +141,20 @@ def test_features_are_those_of_the_aligned_signals(root):
 def test_raw_signals_are_the_aligned_ones_between_the_triggers(root):
     data = aligned(root)
     for name, rate in {"gsr": 4, "ppg": 100}.items():
-        path = root / f"Raw_data/5/5/raw_{name}.csv"
-        assert path.read_text().splitlines()[0] == f"time,{name},trigger"
-        time, signal, trigger = np.loadtxt(path, delimiter=",", skiprows=1).T
+        rows = [line.split(",") for line in (root / f"Raw_data/5/5/raw_{name}.csv").read_text().splitlines()]
+        time, signal = np.array([row[:2] for row in rows], float).T
         np.testing.assert_allclose(np.diff(time), 1 / rate, atol=2e-3)
-        begun = {int(code) - 10: row for row, code in enumerate(trigger) if 10 <= code < 42}
-        ended = {int(code) - 100: row for row, code in enumerate(trigger) if code >= 100}
+        codes = [(int(row[2]), place) for place, row in enumerate(rows) if len(row) == 3]
+        assert [code for code, _ in codes[:4]] == [60, 150, 50, 140]  # practice and rest
+        begun = {code - 10: place for code, place in codes[4::2]}
+        ended = {code - 100: place for code, place in codes[5::2]}
         assert list(begun) == list(ended) == table(root, "Panas")[:, 0].tolist()
         for vid in begun:
             own = data[f"{name}_datas"][0, data[f"{name}_datas"][-2] == vid]
             np.testing.assert_allclose(signal[begun[vid] : ended[vid]], own, atol=1e-4)
     with (root / "Raw_data/5/sub5/1_raw.csv").open() as file:
         header = file.readline().strip().split(",")
-    assert len(header) == 23 and {"Pz", "A1", "A2"} < set(header)
+    assert len(header) == 23 and {"Pz", "A1", "A2", "Time", "Trigger"} < set(header)
 
 
 def test_the_same_person_whoever_else_is_written_and_in_which_form(root, several, tmp_path):
