@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import welch
 
 from mpcl.data import windowing
 from mpcl.data.contract import DatasetError
@@ -36,6 +37,16 @@ def test_cuts_are_those_of_one_window_at_a_time():
             assert np.isnan(row[len(plain) :]).all()
         share = np.nan_to_num(windowing.cut_windows(usable, rate, places)).mean(1)
         np.testing.assert_allclose(windowing.usable_share(usable, rate, places), share)
+
+
+def test_spectra_are_those_of_welch():
+    values = RANDOM.normal(size=3000)
+    for length, step, samples in ((60, 30, 80), (40, 7, 71)):
+        places = windowing.place_windows(300, length, step)
+        frequency, density = windowing.spectrum(values, 10, places, seconds=samples / 10)
+        theirs = welch(windowing.cut_windows(values, 10, places), 10, nperseg=samples, axis=1)
+        np.testing.assert_allclose(frequency, theirs[0])
+        np.testing.assert_allclose(density, theirs[1], atol=1e-12)
 
 
 def test_slope_is_that_of_least_squares():
