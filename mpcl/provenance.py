@@ -37,7 +37,7 @@ def model_code():
         str of 16 hexadecimal digits.
     """
     folders = [path for folder in ("data", "model", "evaluation") for path in (PACKAGE / folder).rglob("*.py")]
-    alone = ("normalisation", "settings", "splits", "training")
+    alone = ("batches", "normalisation", "replicas", "settings", "splits", "training")
     return code_fingerprint(folders + [PACKAGE / f"{name}.py" for name in alone])
 
 

@@ -10,7 +10,7 @@ from mpcl.evaluation.floors import CONDITIONAL, FLOORS
 from mpcl.evaluation.metrics import LEVELS, participant_scores
 from mpcl.model.network import MPCLConfig
 from mpcl.splits import folds, part, rows
-from mpcl.training import fit, predict
+from mpcl.training import TrainingError, fit, predict
 
 SWITCHES = tuple(f.name for f in fields(MPCLConfig) if f.type in (bool, "bool"))
 ABLATIONS = tuple(f"mpcl-no-{switch}" for switch in SWITCHES)
@@ -117,12 +117,17 @@ def networks(dataset, method, every, seeds, settings, device="auto"):
 
     Returns:
         dict from (fold, seed) to a fitted :class:`mpcl.model.network.MPCL`.
+
+    Raises:
+        TrainingError: if the training of any of them did not end well.
     """
     configs, fitted = {}, {}
     for fold in every:  # what a network reads may differ, where a modality is missing in all training windows
         configs.setdefault(config_of(method, part(dataset, fold)[0]), []).append(fold)
     for config, own in configs.items():
         result = fit(config, dataset, own, seeds, settings, device)
+        if result.failed:  # to score the others alone would be to choose among seeds
+            raise TrainingError("; ".join(result.failed.values()))
         fitted |= dict(zip(zip(result.folds, result.seeds, strict=True), result.models, strict=True))
     return fitted
 

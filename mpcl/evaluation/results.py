@@ -23,10 +23,10 @@ from mpcl.evaluation.protocol import CHECKS, NETWORKS, SEEDLESS, absent_modaliti
 from mpcl.evaluation.statistics import holm, holm_intervals, improvement, interval, sign_flip
 from mpcl.settings import ParameterError, Settings, device_of
 from mpcl.splits import folds, names
+from mpcl.training import CHUNK
 
 DIMENSIONS = ("method", "protocol", "level", "cohort", "seed", "participant", "metric")
 IDENTITY = ("dataset", "settings", "data_fingerprint", "code_fingerprint", "device")  # what a resumed file must share
-TOGETHER = 64  # networks trained in one step: an interruption loses no more
 LEAK = "-leak.nc"  # how files with a leaky protocol end
 
 
@@ -60,7 +60,7 @@ def evaluate(dataset, methods="all", protocol="participants", seeds=(0,), settin
     results = empty(cohorts, methods, protocols, seeds, settings, device_of(device))
     if out is not None and Path(out).exists():
         results = resume(results, out)
-    todo = list(steps(results, methods, counts, seeds))
+    todo = list(steps(results, methods, counts, seeds, CHUNK[device_of(device).type]))
     with tqdm(todo, disable=None if progress else True, unit="step") as bar:
         for method, name, place, some in bar:
             bar.set_postfix_str(f"{method}, {name}", refresh=True)
@@ -78,7 +78,7 @@ def evaluate(dataset, methods="all", protocol="participants", seeds=(0,), settin
     return results
 
 
-def steps(results, methods, counts, seeds):
+def steps(results, methods, counts, seeds, together):
     """What is still to be computed, floors first.
 
     Args:
@@ -86,6 +86,7 @@ def steps(results, methods, counts, seeds):
         methods: names.
         counts: dict from protocol to the number of folds of each cohort.
         seeds: list of int; methods without randomness take the first alone.
+        together: networks trained in one step, at most; an interruption loses no more.
 
     Yields:
         (method, protocol, place of the cohort, seeds), networks of several seeds together.
@@ -99,7 +100,7 @@ def steps(results, methods, counts, seeds):
                 done = there.sel({"method": method, "protocol": protocol}).isel(cohort=place)
                 wanted = seeds[:1] * (not done.any()) if method in SEEDLESS else seeds
                 wanted = [seed for seed in wanted if not done.sel(seed=seed)]
-                size = max(1, TOGETHER // count) if method in NETWORKS else 1
+                size = max(1, together // count) if method in NETWORKS else 1
                 yield from ((method, protocol, place, wanted[at : at + size]) for at in range(0, len(wanted), size))
 
 

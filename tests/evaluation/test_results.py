@@ -104,7 +104,7 @@ def test_every_protocol_scores_everybody(protocol):
 def test_all_networks_of_a_method_are_trained_in_one_call(monkeypatch):
     calls, real = [], protocol.fit
     monkeypatch.setattr(protocol, "fit", lambda *given: calls.append((len(given[2]), given[3])) or real(*given))
-    monkeypatch.setattr(results, "TOGETHER", 4)
+    monkeypatch.setitem(results.CHUNK, "cpu", 4)
     evaluate(simulate(participants=2, clips=2, windows=1), ["mpcl"], "participants", [0, 1, 2], QUICK, "cpu")
     assert calls == [(2, [0, 1]), (2, [2])]
 
