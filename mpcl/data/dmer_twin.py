@@ -82,6 +82,8 @@ def write_twin(root, participants=2, seed=0, forms=tuple(FORMS), seconds=(12, 16
     wrong = not numbers or len(set(numbers)) < len(numbers) or not set(numbers) <= set(PARTICIPANTS)
     if wrong or whole and participants > len(PARTICIPANTS):
         raise DatasetError(f"participants must be 1 to {len(PARTICIPANTS)}, or numbers of DMER, not {participants!r}")
+    if seed < 0:
+        raise DatasetError(f"the seed must be a non-negative integer, not {seed!r}")
     if unknown := set(forms) - FORMS.keys():
         raise DatasetError(f"unknown form {', '.join(sorted(map(repr, unknown)))}; choose of {', '.join(FORMS)}")
     if not 6 <= seconds[0] <= seconds[1] or any(length % 1 for length in seconds):

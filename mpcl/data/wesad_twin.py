@@ -76,6 +76,8 @@ def write_twin(root, participants=3, seed=0, seconds=None, chest=True):
     wrong = not names or len(set(names)) < len(names) or not set(names) <= set(PARTICIPANTS)
     if wrong or whole and participants > len(PARTICIPANTS):
         raise DatasetError(f"participants must be 1 to 15 or names of {', '.join(PARTICIPANTS)}, not {participants!r}")
+    if seed < 0:
+        raise DatasetError(f"the seed must be a non-negative integer, not {seed!r}")
     lengths = SECONDS | (seconds or {})
     if unknown := [name for name in lengths if name not in SECONDS or lengths[name] < 4 or lengths[name] % 1]:
         raise DatasetError(f"seconds must be whole, at least 4, of {', '.join(SECONDS)}; see {', '.join(unknown)}")

@@ -175,6 +175,8 @@ def test_nothing_is_overwritten_or_half_written(tmp_path, monkeypatch):
     for wrong in (0, -1, 74, [3], [], [1, 1], ["1"]):
         with pytest.raises(DatasetError, match="participants must be"):
             write_twin(tmp_path / "other", wrong)
+    with pytest.raises(DatasetError, match="seed"):
+        write_twin(tmp_path / "other", [2], seed=-1)
     with pytest.raises(DatasetError, match="unknown form 'zip'"):
         write_twin(tmp_path / "other", [2], forms=["zip"])
     with pytest.raises(DatasetError, match="seconds must be"):

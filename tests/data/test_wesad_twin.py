@@ -1,4 +1,4 @@
-"""The twin of WESAD against the description of the files, read with nothing of the package's own loader."""
+"""The twin of WESAD against the description of the files, and, last of all, read by the package's own loader."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mpcl.data import wesad_twin
+from mpcl.data import wesad, wesad_twin
 from mpcl.data.contract import DatasetError
 from mpcl.data.wesad_twin import dump, write_twin
 
@@ -154,6 +154,8 @@ def test_real_files_are_never_overwritten_and_nothing_is_half_written(tmp_path, 
     for wrong in (0, -1, 16, ["S12"], [], ["S3", "S3"]):
         with pytest.raises(DatasetError, match="participants must be"):
             write_twin(tmp_path, wrong)
+    with pytest.raises(DatasetError, match="seed"):
+        write_twin(tmp_path, ["S3"], seed=-1)
     with pytest.raises(DatasetError, match="rest"):
         write_twin(tmp_path, ["S3"], seconds={"rest": 10})
     monkeypatch.setattr(wesad_twin, "_recording", lambda *_: 1 / 0)
@@ -173,3 +175,26 @@ def test_questionnaires_have_the_form_of_the_real_ones(root, name):
         if mine[0] != "# PANAS":
             assert [bool(value) for value in mine] == [bool(value) for value in theirs]
     assert sorted(len(row) for row in rows_of(twin, "# PANAS")) == sorted(len(row) for row in rows_of(real, "# PANAS"))
+
+
+def test_the_loader_reads_what_was_written(tmp_path):
+    write_twin(tmp_path, ["S2", "S5", "S14"], seed=1)
+    dataset = wesad.load(tmp_path, "all26", missing="floor", cache=False, progress=False)
+    names = {"Base": "baseline", "TSST": "stress", "Fun": "amusement", "Medi 1": "meditation1", "Medi 2": "meditation2"}
+    items = list(wesad_twin.ITEMS)
+    for name in ("S2", "S5", "S14"):
+        rows, label = quest(tmp_path, name), loaded(tmp_path, name)["label"]
+        order = rows_of(rows, "# ORDER")[0][:5]
+        edges = np.flatnonzero(np.diff(np.isin(label, [1, 2, 3, 4]))).reshape(5, 2) / 700  # s, in the order of time
+        for part, answers, (start, stop) in zip(order, rows_of(rows, "# PANAS"), edges, strict=True):
+            asked = [item for item in items if part == "TSST" or item not in ("Angry", "Irritated")]
+            told = dict.fromkeys(items, 1.0) | {
+                item: 1.0 if answer == "Nan" else float(answer) for item, answer in zip(asked, answers, strict=True)
+            }
+            own = dataset.isel(window=(dataset.participant == name) & (dataset.condition == names[part]))
+            assert own.sizes["window"] and (own.start > start - 0.1).all() and (own.stop < stop + 0.1).all()
+            for item in items:
+                assert (own.rating.sel(emotion=item) == told[item]).all(), (name, part, item)
+    heart = [dataset[name].sel({f"{name}_feature": "heart_rate"}).values for name in ("chest_ecg", "wrist_bvp")]
+    np.testing.assert_allclose(*heart, rtol=0.02)
+    assert np.ptp(heart[0]) > 3
