@@ -53,7 +53,10 @@ def open_dataset(name, root=None, **options):
         raise DatasetError(f"{name} needs {needed}: give DATA_ROOT or --root")
     if name == "simulated" and not options and EMBEDDED.is_file():
         return contract.read(EMBEDDED)
-    return _call(module, function, *[root] * bool(needed), **options)
+    dataset = _call(module, function, *[root] * bool(needed), **options)
+    if needed and (Path(root) / "TWIN.txt").is_file():  # simulated files in the real form: never in the real column
+        dataset.attrs["dataset"] += "-twin"
+    return dataset
 
 
 def known(name):

@@ -64,3 +64,10 @@ def test_the_catalogue_file_knows_every_data_set():
     assert all({"title", "licence", "citation", "access"} <= set(entry) for entry in entries.values())
     assert (catalogue.EMBEDDED.parent / entries["simulated"]["files"][0]) == catalogue.EMBEDDED
     assert simulated.cohort(participants=1, clips=1, windows=1).attrs["licence"] == entries["simulated"]["licence"]
+
+
+def test_a_twin_never_bears_the_name_of_the_real_data(tmp_path):
+    from mpcl.data.wesad_twin import write_twin
+
+    write_twin(tmp_path / "twin", participants=["S2"], chest=False)
+    assert open_dataset("wesad", tmp_path / "twin").attrs["dataset"] == "wesad-twin"
