@@ -7,6 +7,7 @@
 # make lock       renew requirements.lock from pyproject.toml
 # make clean      delete what was built and run (not .venv)
 #
+# Buttons for Binder and Colab (untested):   make REPOSITORY=https://github.com/<you>/<copy of this repository>
 # Another Python:   make PYTHON=python3.12
 # Torch without CUDA on Linux (several GB less), where pip would take the other:   make TORCH_INDEX=<index of CPU builds>
 
@@ -18,6 +19,7 @@ TORCH_INDEX ?=
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
+export BOOK_REPOSITORY ?= $(REPOSITORY)
 export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 
+from mpcl.data.contract import modalities
+
 VALENCE = {1: "#E69F00", 0: "#999999", -1: "#0072B2"}
 BRANCH = {"physiological": "#009E73", "behavioural": "#CC79A7"}
 INK, PALE = "#222222", "#BBBBBB"
@@ -215,3 +217,33 @@ def participants(axes, frame, method, floor, metric):
     axes.set_ylabel(metric)
     axes.legend(loc="upper left", ncols=2)
     return axes
+
+
+def idea(above, below, dataset, participant, trial):
+    """The idea of the book in two panels: signals of a session, and the mixture that was felt in one of its trials.
+
+    Args:
+        above: axes for the first feature of up to three modalities, z-scored; the trial is shaded.
+        below: axes for the label distribution of that trial.
+        dataset: a data set that follows the contract, with the true ``distribution``.
+        participant: name.
+        trial: name.
+
+    Returns:
+        tuple of the axes.
+    """
+    own = dataset.isel(window=np.flatnonzero(dataset.participant.values == participant)).sortby("start")
+    here, minutes = own.trial.values == trial, (own.start.values + own.stop.values) / 120
+    words = {"cardiac": "heart", "eda": "skin", "face": "face"}
+    names = [name for name in words if name in own] or modalities(own)[:3]
+    for at, name in enumerate(names):
+        values = own[name].values[:, 0]
+        z = (values - np.nanmean(values)) / np.nanstd(values)
+        above.plot(minutes, z - 5 * at, color=BRANCH[own[name].attrs["branch"]], linewidth=1.3)
+    above.axvspan(own.start.values[here].min() / 60, own.stop.values[here].max() / 60, color=PALE, alpha=0.6, lw=0)
+    above.set_yticks(-5 * np.arange(len(names)), [words.get(name, name) for name in names])
+    above.set(title="What sensors record", xlabel="minutes")
+    above.grid(visible=False)
+    label_distribution(below, own.distribution.values[here][0], own.emotion.values, own.valence.values)
+    below.set(title="What the person felt in the shaded trial", xlabel="share of the feeling (dotted: all alike)")
+    return above, below

@@ -329,7 +329,8 @@ def build(jobs=2, root=ROOT):
     done, records = run_all(chapters(root), jobs, root)
     stage(place / "stage", {path: done[path] for path in chapters(root)}, root, records)
     files = sorted(p for p in (place / "stage").rglob("*") if p.is_file())
-    digest = hash_of(*(x for p in files for x in (str(p.relative_to(place)), p.read_bytes())))
+    read = [x for p in files for x in (str(p.relative_to(place)), p.read_bytes())]
+    digest = hash_of(os.environ.get("BOOK_REPOSITORY", ""), *read)
     mark = place / "rendered"
     if (html / "index.html").exists() and mark.exists() and mark.read_text() == digest:
         print("No page changed since the book was rendered.")

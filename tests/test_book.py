@@ -1,5 +1,6 @@
 """The rendered book, opened in a browser as a reader opens it: from a file, without the internet, on two screens."""
 
+import inspect
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 
+from mpcl import figures
 from mpcl.editions import one_page, pdf, slides
 from mpcl.evaluation.metrics import METRICS
 from mpcl.evaluation.results import read
@@ -299,6 +301,15 @@ def test_the_book_is_light(html):
     sizes = {path.relative_to(html): path.stat().st_size for path in html.rglob("*") if path.is_file()}
     assert sum(sizes.values()) < 40e6
     assert {name: size for name, size in sizes.items() if name.suffix == ".html" and size > 3e6} == {}
+
+
+def test_every_figure_function_is_in_the_gallery(html):
+    shown = (html / "book" / "gallery.html").read_text(encoding="utf-8")
+    takes_axes = [name for name, function in inspect.getmembers(figures, inspect.isfunction)
+                  if function.__module__ == figures.__name__ and not name.startswith("_") and name != "canvas"]
+    for name in takes_axes:
+        assert f"_static/gallery/{name}.csv" in shown, f"{name} is not in the gallery: draw it in book/_ext/drawings.py"
+        assert len(pd.read_csv(html / "_static" / "gallery" / f"{name}.csv"))
 
 
 def test_every_module_is_on_the_reference_page(html):

@@ -71,3 +71,15 @@ def test_a_matrix_keeps_its_values_and_names(axes):
     figures.matrix(axes, np.array([[1.0, -0.5], [-0.5, 1.0]]), ["happy", "sad"], "correlation")
     assert axes.collections[0].get_array().reshape(2, 2)[0, 1] == -0.5
     assert [label.get_text() for label in axes.get_xticklabels()] == ["happy", "sad"]
+
+
+def test_the_idea_shades_the_trial_and_shows_its_label(cohort):
+    trial = str(cohort.trial.values[3])
+    own = cohort.isel(window=np.flatnonzero(cohort.trial.values == trial))
+    with figures.canvas(2, 1) as (figure, (above, below)):
+        figures.idea(above, below, cohort, str(own.participant.values[0]), trial)
+    shade = above.patches[0].get_bbox() if hasattr(above.patches[0], "get_bbox") else above.patches[0].get_extents()
+    np.testing.assert_allclose([shade.x0, shade.x1], [own.start.min() / 60, own.stop.max() / 60])
+    np.testing.assert_allclose([bar.get_width() for bar in below.patches], own.distribution.values[0])
+    assert len(above.lines) == 3
+    plt.close(figure)

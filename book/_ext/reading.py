@@ -1,9 +1,11 @@
 """What a page offers its reader beside the text: what was run to make it, ready to be taken along.
 
 Each chapter ends with links to its notebook and to the data behind its figures: the committed
-netCDF files that its code reads, and the scores among them as CSV.
+netCDF files that its code reads, and the scores among them as CSV. Where ``BOOK_REPOSITORY`` names a
+public address of this repository, chapters get buttons that open them there; nobody has tried these yet.
 """
 
+import os
 from pathlib import Path
 
 import xarray as xr
@@ -40,6 +42,23 @@ def offer_downloads(app, page, template, context, doctree):
         context["body"] += BOX.format(", ".join(links))
 
 
+def offer_launch(app, config):
+    if address := os.environ.get("BOOK_REPOSITORY"):
+        config.html_theme_options |= {
+            "repository_url": address, "repository_branch": "main", "path_to_docs": "", "use_repository_button": True,
+            "launch_buttons": {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org",
+                               "colab_url": "https://colab.research.google.com"}}
+
+
+def mark_untested(app, page, template, context, doctree):
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "launch-buttons":
+            for button in group["buttons"]:
+                button["text"] += " (untested)"
+
+
 def setup(app):
+    app.connect("config-inited", offer_launch)
+    app.connect("html-page-context", mark_untested, priority=900)
     app.connect("html-page-context", offer_downloads)
     return {"parallel_read_safe": True, "parallel_write_safe": False}
