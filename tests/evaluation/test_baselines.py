@@ -4,6 +4,7 @@ import importlib
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from mpcl.evaluation.baselines.helo import HeLo, transport
 from mpcl.evaluation.baselines.inputs import inputs, measured, trial_weights
 from mpcl.evaluation.floors import mean_label
 from mpcl.evaluation.metrics import kl, participant_scores
+from mpcl.freshness import ROOT
 from mpcl.settings import ParameterError, Settings
 from mpcl.splits import part
 from mpcl.training import TrainingError
@@ -209,7 +211,7 @@ def test_transport_finds_the_cheapest_pairs_and_heeds_its_loss(cohort):
     assert torch.allclose(transport(cost, there, there, 0.01, 200) * 3, torch.eye(3)[[1, 0, 2]].double(), atol=1e-6)
     train, costs = part(cohort, FOLD)[0], []
     for weight in (0.0, 10.0):
-        fitted = make("helo", Settings(epochs=15, batch=16), w_transport=weight).fit(train)
+        fitted = make("helo", Settings(epochs=15, batch=16), w_transport=weight, learning_rate=3e-3).fit(train)
         assert isinstance(fitted.network, HeLo)
         costs.append(fitted.network.eval().fuse(*fitted._tensors(train))[1].mean().item())
     assert costs[1] < 0.7 * costs[0]
@@ -243,6 +245,15 @@ def test_every_method_has_as_many_points_to_try():
         assert len(tried) == tuning.TRIALS == len({json.dumps(hyper) for hyper in tried})
         assert tried == tuning.candidates(space)
         assert all(hyper[name] in space[name] for hyper in tried for name in hyper)
+
+
+def test_defaults_are_what_tuning_found_best():
+    record = pd.read_csv(ROOT / "data" / "results" / "tuning-simulated.csv")
+    for method, own in record.groupby("method"):
+        mean = own.groupby("hyper").kl.mean()
+        assert len(mean) == tuning.TRIALS and own.groupby("hyper").cohort.nunique().eq(len(tuning.COHORTS)).all()
+        if method in BASELINES:
+            assert BASELINES[method].keywords == json.loads(mean.idxmin())
 
 
 def test_tuning_takes_the_best_of_what_it_records(cohort):
