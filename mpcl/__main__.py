@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -177,7 +178,7 @@ def show(scored, level, metrics=None, against=None):
     """Print what made a file and, for each protocol, tables of a few metrics that fit a terminal."""
     from mpcl.evaluation import results
 
-    print(results.describe(scored))
+    print(textwrap.fill(results.describe(scored), 100))
     metrics = list(scored.metric.values) if metrics is None else metrics
     size = 2 if against else 3
     for protocol in scored.protocol.values:

@@ -75,6 +75,16 @@ def test_bad_input_is_one_line(words, sentence, tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_simulated_cohorts_are_evaluated_side_by_side(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("mpcl.data.simulated.BENCHMARK", {"participants": 2, "clips": 2, "windows": 2})
+    out = tmp_path / "r-leak.nc"
+    assert main(["evaluate", "--cohorts", "2", "--protocol", "participants", "leaky-windows", "--methods", "floors",
+                 "--device", "cpu", "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "2 cohorts of 2 participants" in shown and "leaky-windows, window level" in shown
+    assert "not applicable" in shown
+
+
 def test_an_unknown_command_is_one_line_and_no_traceback():
     ran = subprocess.run([sys.executable, "-m", "mpcl", "evalute"], capture_output=True, text=True)
     assert ran.returncode == 2 and ran.stderr.count("\n") == 1 and "evalute" in ran.stderr
