@@ -152,6 +152,11 @@ def slide_parts(text):
 
     Returns:
         list of slides, each a list of elements.
+
+    Example:
+        >>> page = BeautifulSoup("<p>no</p><!-- slide --><p>yes</p><!-- end of slide --><p>no</p>", "html.parser")
+        >>> slide_parts(page)
+        [[<p>yes</p>]]
     """
     for section in text.find_all("section"):
         section.unwrap()

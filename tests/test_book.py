@@ -4,6 +4,7 @@ import inspect
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import nbformat
 import numpy as np
@@ -41,7 +42,10 @@ def html(tmp_path_factory):
     """The book rendered from the committed notebooks; a warning is an error."""
     place = tmp_path_factory.mktemp("book")
     notebooks = {path: clean(nbformat.read(path, 4)) for path in chapters()}
-    for cell in next(nb for path, nb in notebooks.items() if path.stem == SHOWN).cells[3:5]:  # words, then a figure
+    cells = next(nb for path, nb in notebooks.items() if path.stem == SHOWN).cells
+    figure = next(number for number, (words, cell) in enumerate(pairwise(cells), 1)
+                  if "figure" in cell.metadata.get("mystnb", {}) and words.source.startswith("## "))
+    for cell in (cells[0], *cells[figure - 1:figure + 1]):  # the title, and words with a figure
         cell.metadata["tags"] = [*cell.metadata.get("tags", []), "slide"]
     stage(place / "stage", notebooks)
     render(place / "stage", place / "html")
@@ -155,7 +159,7 @@ def test_a_term_explains_itself(html, browser):
 
 
 @needs_browser
-@pytest.mark.parametrize("name", pages())
+@pytest.mark.parametrize("name", [*pages(), "genindex", "search"])
 def test_everybody_can_read_the_page(html, browser, name):
     """The rules of axe-core: contrast, names, labels, order of headings."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
@@ -228,19 +232,24 @@ def test_the_measures_on_the_page_are_those_of_the_package(html, browser):
 
 
 @needs_browser
-def test_slides_are_shown_without_the_internet(html, browser):
+def test_slides_are_shown_and_printed_without_the_internet(html, browser, tmp_path):
     number = slides(html, f"book/{SHOWN}")
-    assert number >= 1 and slides(html, "book/glossary") == 0
+    assert number >= 2 and slides(html, "book/glossary") == 0
     with Visit(browser, (html / "slides" / f"{SHOWN}.html").as_uri(), "laptop") as visit:
         page = visit.page
         page.wait_for_function("window.Reveal?.isReady() && window.MathJax.startup.promise.then(() => true)")
         assert page.evaluate("Reveal.getTotalSlides()") == number
         slide = page.locator(".slides > section", has=page.locator("img")).first  # it joined the words before it
-        assert slide.locator("h2").count() == 1 and slide.locator("mjx-container").count() > 0
+        assert slide.locator("h2").count() == 1 and page.locator("mjx-container").count() > 0
         assert page.locator("img").evaluate_all("images => images.every(image => image.naturalWidth > 0)")
         page.keyboard.press("End")
         assert page.evaluate("Reveal.isLastSlide()")
         assert not visit.outside and not visit.errors
+        pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
+        page.goto((html / "slides" / f"{SHOWN}.html").as_uri() + "?print-pdf")
+        page.wait_for_selector(".pdf-page")
+        page.pdf(path=tmp_path / "slides.pdf", prefer_css_page_size=True)
+        assert len(pypdf.PdfReader(tmp_path / "slides.pdf").pages) == number
 
 
 @needs_browser

@@ -18,7 +18,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from mpcl.freshness import ROOT, clean, fingerprint, hash_of_outputs, parts, stale, syntax, text_of
-from mpcl.notebooks import chapters, execute, write
+from mpcl.notebooks import chapters, differences, execute, write
 
 CHAPTERS = chapters()
 PARAMETERS = {"DATASET", "DATA_ROOT", "PROFILE", "SEED", "DEVICE", "OUT"}
@@ -353,6 +353,21 @@ def test_a_failing_chapter_is_named_and_the_others_run(tmp_path):
     assert re.search(r"book/a\.ipynb  FAILED at cell 1, In \[1\]: ZeroDivisionError: division by zero", run.stdout)
     assert re.search(r"book/b\.ipynb  [\d.]+ s", run.stdout)
     assert "1 of 2 chapters failed" in run.stderr and not (tmp_path / "_build" / "html").exists()
+
+
+def test_a_run_is_compared_with_what_is_committed():
+    def chapter(*texts):
+        outputs = [nbformat.v4.new_output("stream", text=text) for text in texts]
+        cells = [nbformat.v4.new_code_cell("print()", outputs=[output]) for output in outputs]
+        cells[-1].metadata["tags"] = ["provenance"]
+        return nbformat.v4.new_notebook(cells=cells)
+
+    assert differences(chapter("1", "2", "this machine"), chapter("1", "3", "that machine")) == 1
+
+
+def test_a_run_is_timed_and_its_memory_seen(small):
+    took = execute(small.parents[1] / "run" / small.name, small.parents[1] / "run" / "again.ipynb")
+    assert took["seconds"] > 0 and 20 < took["memory"] < 2000
 
 
 def test_syntax_does_not_forget_what_matters():
