@@ -11,6 +11,7 @@ import numpy as np
 import seaborn as sns
 
 from mpcl.data.contract import modalities
+from mpcl.evaluation.floors import CONDITIONAL, FLOORS
 
 VALENCE = {1: "#E69F00", 0: "#999999", -1: "#0072B2"}
 BRANCH = {"physiological": "#009E73", "behavioural": "#CC79A7"}
@@ -172,7 +173,7 @@ def learning_curve(axes, log, term, color=MODEL):
 
 
 def scores(axes, bounds, metric):
-    """Mean and interval of every method, floors grey, MPCL and its ablations in colour.
+    """Mean and interval of every method: floors grey, baselines dark, MPCL and its ablations in colour.
 
     Args:
         axes: where to draw.
@@ -184,7 +185,9 @@ def scores(axes, bounds, metric):
     """
     chosen = bounds.sel(metric=metric)
     at = np.arange(chosen.sizes["method"])
-    colors = [MODEL if str(name).startswith("mpcl") else FLOOR for name in chosen.method.values]
+    floors = (*FLOORS, *CONDITIONAL)
+    colors = [MODEL if str(name).startswith("mpcl") else FLOOR if name in floors else INK
+              for name in chosen.method.values]
     axes.hlines(at, chosen.sel(bound="lower"), chosen.sel(bound="upper"), color=colors, linewidth=2)
     axes.scatter(chosen.sel(bound="mean"), at, color=colors, zorder=3, s=34)
     axes.set_yticks(at, chosen.method.values)

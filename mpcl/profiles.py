@@ -32,7 +32,7 @@ class Profile:
 
 
 PROFILES = {
-    "quick": Profile(Settings(epochs=10), seeds=1, methods=("mpcl",)),
+    "quick": Profile(Settings(epochs=10), seeds=1, methods=("ridge", "knn", "mpcl")),
     "full": Profile(Settings(epochs=20), seeds=10, methods="all"),
 }
 
