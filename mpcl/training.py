@@ -10,6 +10,8 @@ clipping, a fixed number of epochs, and the last state is kept.
 import contextlib
 import dataclasses
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from mpcl.model.network import MPCLConfig, parameter_groups
 from mpcl.replicas import Replica, Stack, Windows, clip, same_parameters
 from mpcl.settings import ParameterError, Settings, device_of
 
-CHUNK = {"cpu": 25, "mps": 25, "cuda": 300}  # replicas in one stack, unless told otherwise
+CHUNK = {"cpu": 40, "mps": 40, "cuda": 300}  # replicas in one stack, unless told otherwise
 
 
 class TrainingError(RuntimeError):
@@ -89,21 +91,24 @@ def fit(config, dataset, folds, seeds, settings=None, device="auto", progress=Fa
     if device.type == "mps" and settings.precision == "float64":
         raise ParameterError("the device 'mps' has no float64; set precision to float32")
     configs = [config] if isinstance(config, MPCLConfig) else list(config)
-    everyone, done = replicas(configs, dataset, folds, seeds, settings), {}
+    everyone = replicas(configs, dataset, folds, seeds, settings)
+    stop = threading.Event()
     with tqdm(total=len(everyone) * settings.epochs, unit="epoch", disable=None if progress else True) as bar:
-        waiting = _chunks(everyone, settings, chunk or CHUNK[device.type])
-        while waiting:
-            numbers = waiting.pop(0)
+        def train(numbers):
+            """Train the replicas of these numbers in one stack, or in two if memory runs out."""
             try:
                 stack = Stack([everyone[n] for n in numbers], settings, device, initial)
-                run = _Run(stack, settings, checkpoint, resume)
-                done |= dict(zip(numbers, run.train(bar, watch), strict=True))
+                found = _Run(stack, settings, checkpoint, resume).train(bar, watch, stop)
+                return dict(zip(numbers, found, strict=True))
             except RuntimeError as error:
                 if len(numbers) == 1 or not _is_out_of_memory(error):
                     raise
                 half = len(numbers) // 2
                 bar.write(f"memory ran out with {len(numbers)} networks in one stack; going on with {half}")
-                waiting[:0] = [numbers[:half], numbers[half:]]
+            return train(numbers[:half]) | train(numbers[half:])
+
+        alone = device.type != "cpu" or settings.compile or watch or initial
+        done = _side_by_side(train, _chunks(everyone, settings, chunk, device, alone), alone, stop)
     models, logs, reasons = zip(*(done[n] for n in range(len(everyone))), strict=True)
     failed = {n: why for n, why in enumerate(reasons) if why}
     if len(failed) == len(everyone):
@@ -127,13 +132,33 @@ def replicas(configs, dataset, folds, seeds, settings):
     return [Replica(one, fold, seed, windows[fold]) for one in configs for fold in folds for seed in seeds]
 
 
-def _chunks(replicas, settings, size):
+def _chunks(replicas, settings, size, device, alone):
     """Which replicas train in one stack: of the same parameters and number of steps, at most ``size``."""
     groups = {}
     for number, replica in enumerate(replicas):
         shape = same_parameters(replica.config), replica.windows.steps(settings)
         groups.setdefault(shape, []).append(number)
+    cores = 1 if alone else torch.get_num_threads()
+    rounds = -(-len(replicas) // (cores * CHUNK[device.type]))  # so that every core has as many stacks
+    size = size or -(-len(replicas) // (cores * rounds))
     return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
+
+
+def _side_by_side(train, chunks, alone, stop):
+    """Train several stacks at once, a thread a processor core, since a core works best on a stack of its own."""
+    cores = torch.get_num_threads()
+    if alone or min(cores, len(chunks)) == 1:
+        return {number: found for chunk in chunks for number, found in train(chunk).items()}
+    try:
+        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            try:
+                found = list(pool.map(train, chunks))
+            except BaseException:
+                stop.set()  # a stack that fails, or the user's Ctrl-C, ends the others after their epoch
+                raise
+    finally:
+        torch.set_num_threads(cores)
+    return {number: one for part in found for number, one in part.items()}
 
 
 class _Run:
@@ -157,12 +182,12 @@ class _Run:
         if self.file and resume:
             self._restore()
 
-    def train(self, bar, watch):
+    def train(self, bar, watch, stop):
         """The loop. For each replica its network, its log and, if it failed, why."""
         bar.update(self.epoch * len(self.stack.replicas))
         if watch and self.epoch == 0:
             watch(0, self.stack.networks())
-        while self.epoch < self.settings.epochs and not self._finished():
+        while self.epoch < self.settings.epochs and not self._finished() and not stop.is_set():
             with _arithmetic(self.settings.precision, self.stack.device):
                 means = self.train_epoch()
             self._record(means)

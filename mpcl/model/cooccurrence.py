@@ -50,8 +50,8 @@ class CooccurrenceRetrieval(nn.Module):
         query, key, value = (tokens @ self.weight).split(width, -1)
         key = key + self.embeddings @ self.weight[:, width : 2 * width]
         overlap = query @ key.mT * (self.log_beta.exp() / width**0.5)  # (batch, emotion, emotion)
-        overlap = overlap + self.gamma * cooccurrence.clamp_min(1e-12).log()
-        weights = overlap.masked_fill(cooccurrence == 0, -torch.inf).softmax(-1)
+        pull = (self.gamma * cooccurrence.clamp_min(1e-12).log()).masked_fill(cooccurrence == 0, -torch.inf)
+        weights = (overlap + pull).softmax(-1)
         return F.layer_norm(tokens + weights @ value * dropout, (width,)), weights
 
 

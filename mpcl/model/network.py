@@ -215,7 +215,8 @@ class MPCL(nn.Module):
         """
         config, found, keep = self.config, {}, dict.fromkeys(self.sites, 1.0)
         if dropout is not None:
-            keep = {site: dropout[site].to(self.bias) / (1 - share) for site, (_, share) in self.sites.items()}
+            scale = {site: self.bias.new_full((), 1 / (1 - share)) for site, (_, share) in self.sites.items()}
+            keep = {site: torch.where(dropout[site], value, 0.0) for site, value in scale.items()}
         x = torch.cat([features[name] for name in self.names], 1)  # (batch, feature)
         present = present.index_select(1, self.order)
         tokens = self.tokens(x, present) * keep["tokens"]  # (batch, modality, width)
