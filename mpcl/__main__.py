@@ -50,6 +50,8 @@ def parser():
         command.add_argument("--conditions", help="wesad: five or three")
         command.add_argument("--features", help="wesad: signals or table159")
         command.add_argument("--table", help="wesad: folder of the third-party table (table159)")
+        command.add_argument("--form", help="dmer: features, aligned or raw (default: what is there)")
+        command.add_argument("--ratings", help="dmer: folder with every Panas.csv, where the form lacks them")
     table = commands.add_parser("table", help="the table of a results file")
     table.add_argument("results", help="file that evaluate wrote")
     table.add_argument("--level", default="window", choices=["window", "trial"])
@@ -72,7 +74,7 @@ def load(name, options):
     """
     from mpcl.data.catalogue import open_dataset
 
-    given = {key: getattr(options, key) for key in ("recipe", "conditions", "features", "table")}
+    given = {key: getattr(options, key) for key in ("recipe", "conditions", "features", "table", "form", "ratings")}
     chosen = {key: value for key, value in given.items() if value}
     return open_dataset(name, options.root, **chosen)
 

@@ -16,7 +16,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from mpcl import splits
 from mpcl.batches import Inputs, Trials, draw, inputs, mixed_batch, stacked
-from mpcl.model.network import MPCL, MPCLConfig
+from mpcl.model.network import MPCL, MPCLConfig, label_statistics
 
 TERMS = ("kl", "prototypes", "relation", "cooccurrence")
 
@@ -27,11 +27,13 @@ class Windows(NamedTuple):
     Attributes:
         training, validation: data sets that share no participant; validation may be None.
         trials: :class:`mpcl.batches.Trials` of the training windows.
+        labels: the mean training label (emotion,) and the co-occurrence (emotion, emotion).
     """
 
     training: xr.Dataset
     validation: xr.Dataset | None
     trials: Trials
+    labels: tuple
 
     @classmethod
     def of(cls, dataset, fold, settings):
@@ -39,7 +41,7 @@ class Windows(NamedTuple):
         training, validation = splits.part(dataset, fold)[0], None
         if settings.patience:
             training, validation = splits.part(training, splits.inner(training, "participants")[0])
-        return cls(training, validation, Trials.of(training.trial.values))
+        return cls(training, validation, Trials.of(training.trial.values), label_statistics(training))
 
     def steps(self, settings):
         """Steps in an epoch."""
@@ -70,7 +72,7 @@ class Replica(NamedTuple):
         """A new network, with the prior and the co-occurrence of its training windows."""
         state = np.random.SeedSequence((*self.key, 0)).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
-        return MPCL.from_dataset(self.windows.training, generator, **vars(self.config)).to(settings.dtype)
+        return MPCL(self.config, *self.windows.labels, generator).to(settings.dtype)
 
     def weight(self, term):
         """What a term of the loss weighs in the total of this replica."""

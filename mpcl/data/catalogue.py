@@ -54,8 +54,8 @@ def open_dataset(name, root=None, **options):
     if name == "simulated" and not options and EMBEDDED.is_file():
         return contract.read(EMBEDDED)
     dataset = _call(module, function, *[root] * bool(needed), **options)
-    if needed and (Path(root) / "TWIN.txt").is_file():  # simulated files in the real form: never in the real column
-        dataset.attrs["dataset"] += "-twin"
+    if needed and any((folder / "TWIN.txt").is_file() for folder in (Path(root), *Path(root).resolve().parents)):
+        dataset.attrs["dataset"] += "-twin"  # simulated files in the real form never stand in the real column
     return dataset
 
 

@@ -191,11 +191,7 @@ class MPCL(nn.Module):
     @classmethod
     def from_dataset(cls, dataset, generator, **overrides):
         """A network for a data set of **training participants only**, with its prior and co-occurrence, by trial."""
-        _, trial, windows = np.unique(dataset.trial.values, return_inverse=True, return_counts=True)
-        weight = torch.from_numpy(1 / windows[trial] / len(windows))  # each trial weighs the same
-        label = torch.from_numpy(dataset.distribution.values.astype(float))
-        config = MPCLConfig.from_dataset(dataset, **overrides)
-        return cls(config, weight @ label, cooccurrence_matrix(label, weight), generator)
+        return cls(MPCLConfig.from_dataset(dataset, **overrides), *label_statistics(dataset), generator)
 
     def draw_dropout(self, batch, random):
         """What is kept at each site of dropout, bool arrays (batch, ...) that do not depend on the switches."""
@@ -272,6 +268,13 @@ class MPCL(nn.Module):
         if config.cooccurrence:
             terms["cooccurrence"] = cooccurrence_loss(output.cooccurrence, output.expected, weight)
         return terms | {"total": sum(getattr(config, f"w_{name}", 1.0) * term for name, term in terms.items())}
+
+
+def label_statistics(dataset):
+    """The mean label (C,) and the co-occurrence (C, C) of a data set, in which each trial weighs the same."""
+    _, trial, count = np.unique(dataset.trial.values, return_inverse=True, return_counts=True)
+    label, weight = map(torch.from_numpy, (dataset.distribution.values.astype(float), 1 / count[trial] / len(count)))
+    return weight @ label, cooccurrence_matrix(label, weight)
 
 
 def parameter_groups(named, weight_decay):

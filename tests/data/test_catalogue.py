@@ -71,3 +71,6 @@ def test_a_twin_never_bears_the_name_of_the_real_data(tmp_path):
 
     write_twin(tmp_path / "twin", participants=["S2"], chest=False)
     assert open_dataset("wesad", tmp_path / "twin").attrs["dataset"] == "wesad-twin"
+    (tmp_path / "TWIN.txt").write_text("simulated")
+    (tmp_path / "twin" / "TWIN.txt").unlink()
+    assert open_dataset("wesad", tmp_path / "twin").attrs["dataset"] == "wesad-twin"
