@@ -66,9 +66,11 @@ def fit(config, dataset, folds, seeds, settings=None, device="auto", progress=Fa
         settings: :class:`mpcl.settings.Settings`; the defaults if None.
         device: see :func:`mpcl.settings.device_of`.
         progress: show one text bar on a terminal.
-        chunk: largest number of replicas in one stack; memory grows with it. Halved when memory runs out.
+        chunk: largest number of replicas in one stack; memory grows with it. Halved when memory runs out. By default
+            a processor core has a stack of its own, of at most ``CHUNK`` replicas; a graphics card has one.
         checkpoint: folder in which the state of each stack is kept, after each epoch.
-        resume: go on from what ``checkpoint`` holds, to the very weights that an undisturbed run gives.
+        resume: go on from what ``checkpoint`` holds, to the very weights that an undisturbed run gives. A stack is
+            found again by its replicas, so call with the same folds, seeds, chunk and number of threads.
         initial: called with each network before its first step, to change it.
         watch: called with (epoch, networks of the stack) before the first epoch, as epoch 0, and after each.
 
@@ -108,7 +110,8 @@ def fit(config, dataset, folds, seeds, settings=None, device="auto", progress=Fa
             return train(numbers[:half]) | train(numbers[half:])
 
         alone = device.type != "cpu" or settings.compile or watch or initial
-        done = _side_by_side(train, _chunks(everyone, settings, chunk, device, alone), alone, stop)
+        with _arithmetic(settings.precision, device):
+            done = _side_by_side(train, _chunks(everyone, settings, chunk, device, alone), alone, stop)
     models, logs, reasons = zip(*(done[n] for n in range(len(everyone))), strict=True)
     failed = {n: why for n, why in enumerate(reasons) if why}
     if len(failed) == len(everyone):
@@ -188,7 +191,7 @@ class _Run:
         if watch and self.epoch == 0:
             watch(0, self.stack.networks())
         while self.epoch < self.settings.epochs and not self._finished() and not stop.is_set():
-            with _arithmetic(self.settings.precision, self.stack.device):
+            with torch.autocast(self.stack.device.type, torch.bfloat16, self.settings.precision == "bfloat16"):
                 means = self.train_epoch()
             self._record(means)
             if watch:
@@ -331,13 +334,12 @@ class _Run:
 
 @contextlib.contextmanager
 def _arithmetic(precision, device):
-    """Arithmetic of a precision; on a graphics card also with algorithms that give the same twice."""
+    """Matrix products of a precision; on a graphics card also with algorithms that give the same twice."""
     before, strict = torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.use_deterministic_algorithms(strict or device.type == "cuda", warn_only=True)
     try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            yield
+        yield
     finally:
         torch.set_float32_matmul_precision(before)
         torch.use_deterministic_algorithms(strict)

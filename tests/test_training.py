@@ -50,6 +50,21 @@ def test_a_replica_is_what_it_would_be_alone(cohort):
     assert all(same(state(one), state(two)) for one, two in zip(together.models, again.models, strict=True))
 
 
+def test_stacks_on_several_cores_give_what_one_core_gives(cohort):
+    config, before = config_of("mpcl", cohort), torch.get_num_threads()
+    expected = fit(config, cohort, [FOLD], [0, 1, 2, 3], QUICK, "cpu", chunk=2)
+    torch.set_num_threads(2)
+    try:
+        found = [fit(config, cohort, [FOLD], [0, 1, 2, 3], QUICK, "cpu") for _ in range(2)]
+        assert torch.get_num_threads() == 2
+        with pytest.raises(TrainingError, match="is nan"):
+            fit(config, cohort, [FOLD], [0, 1], Settings(epochs=3, learning_rate=1e300, clip=1e300), "cpu")
+    finally:
+        torch.set_num_threads(before)
+    for one, two, lone in zip(*(each.models for each in found), expected.models, strict=True):
+        assert same(state(one), state(two)) and same(state(one), state(lone))
+
+
 def test_one_replica_takes_the_steps_of_a_plain_loop(cohort):
     """The stacked step beside autograd, torch's own clipping and AdamW on a single network."""
     settings = Settings(epochs=1, batch=16, clip=0.5)
