@@ -181,7 +181,11 @@ class _Run:
         self.validation = np.full((several, settings.epochs), np.nan)
         self.best = {name: value.detach().clone() for name, value in stack.parameters.items()}
         self.epoch = 0
-        self.file = checkpoint and self._file_in(Path(checkpoint))
+        self.file = None
+        if checkpoint:
+            self.about = self._about()
+            name = hashlib.sha256(repr(self.about["replicas"]).encode()).hexdigest()[:16]
+            self.file = Path(checkpoint) / f"{name}.npz"
         if self.file and resume:
             self._restore()
 
@@ -290,10 +294,6 @@ class _Run:
         replicas = [[dataclasses.asdict(r.config), splits.text(r.fold), r.seed] for r in self.stack.replicas]
         return {"replicas": replicas, "settings": dataclasses.asdict(self.settings), "data": digest.hexdigest()}
 
-    def _file_in(self, folder):
-        name = hashlib.sha256(repr(self._about()["replicas"]).encode()).hexdigest()[:16]
-        return folder / f"{name}.npz"
-
     def _state(self):
         """Every tensor that training changes, by name: weights, their best, and the two moments of the optimiser."""
         state = {}
@@ -307,12 +307,12 @@ class _Run:
         arrays = {name: value.cpu().numpy() for name, value in self._state().items()}
         arrays |= {f"log/{name}": values for name, values in self.log.items()}
         arrays |= {"epoch": self.epoch, "validation": self.validation}
-        checkpoints.save(self.file, arrays, self._about())
+        checkpoints.save(self.file, arrays, self.about)
 
     def _restore(self):
         """Go back to the last checkpoint; random numbers need none, since they are keyed by the step."""
         try:
-            arrays = checkpoints.load(self.file, self._about())
+            arrays = checkpoints.load(self.file, self.about)
         except ValueError as error:
             raise ParameterError(str(error)) from error
         if arrays is None:

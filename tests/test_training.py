@@ -2,10 +2,12 @@
 
 import dataclasses
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,23 +69,10 @@ def test_stacks_on_several_cores_give_what_one_core_gives(cohort):
 
 def test_one_replica_takes_the_steps_of_a_plain_loop(cohort):
     """The stacked step beside autograd, torch's own clipping and AdamW on a single network."""
-    settings = Settings(epochs=1, batch=16, clip=0.5)
-    config = config_of("mpcl", cohort)
-    stack = Stack(training.replicas([config], cohort, [FOLD], [0], settings), settings, torch.device("cpu"))
-    model = stack.replicas[0].network(settings)
-    groups = training.parameter_groups(model.named_parameters(), settings.weight_decay)
-    optimiser = torch.optim.AdamW(groups, settings.learning_rate)
-    steps = stack.replicas[0].windows.steps(settings)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, steps)
-    for step in range(steps):
-        batch, dropout = stack.batch(step)
-        features = {name: values[0] for name, values in batch.features.items()}
-        output = model(features, batch.present[0], {site: kept[0] for site, kept in dropout.items()})
-        optimiser.zero_grad()
-        model.losses(output, batch.target[0])["total"].backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-        optimiser.step()
-        schedule.step()
+    settings, config = Settings(epochs=1, batch=16, clip=0.5), config_of("mpcl", cohort)
+    (replica,) = training.replicas([config], cohort, [FOLD], [0], settings)
+    plain = runpy.run_path(Path(__file__).with_name("benchmark_training.py"))["plain"]
+    model = plain(replica, settings, torch.device("cpu"))
     assert close(state(fit(config, cohort, [FOLD], [0], settings, "cpu").models[0]), state(model))
 
 
@@ -140,19 +129,14 @@ def test_a_diverging_run_stops_with_its_place(cohort):
 
 
 def test_a_failing_replica_leaves_the_others_alone(cohort):
-    config = config_of("mpcl", cohort)
+    config, spoilt = config_of("mpcl", cohort), iter([True, False])
 
-    def spoil(model):
-        if model.spoilt:
+    def spoil_the_first(model):
+        if next(spoilt):
             model.bias.data[0] = torch.nan
 
-    clean, marks = fit(config, cohort, [FOLD], [0, 1], QUICK, "cpu"), iter([True, False])
-
-    def mark(model):
-        model.spoilt = next(marks)
-        spoil(model)
-
-    result = fit(config, cohort, [FOLD], [0, 1], QUICK, "cpu", initial=mark)
+    clean = fit(config, cohort, [FOLD], [0, 1], QUICK, "cpu")
+    result = fit(config, cohort, [FOLD], [0, 1], QUICK, "cpu", initial=spoil_the_first)
     assert result.models[0] is None and list(result.failed) == [0]
     assert "'kl' is nan in epoch 1, seed 0, training on 3 participants" in result.failed[0]
     assert same(state(result.models[1]), state(clean.models[1]))
