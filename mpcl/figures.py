@@ -4,11 +4,15 @@ Colours are safe for colour-blind readers (Okabe and Ito's palette) and mean the
 orange positive, blue negative and grey neutral emotions; the same line for the same method.
 """
 
+import sys
 from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
+from matplotlib.category import StrCategoryLocator
+from matplotlib.ticker import FixedLocator, ScalarFormatter
 
 from mpcl.data.contract import modalities
 from mpcl.evaluation.floors import CONDITIONAL, FLOORS
@@ -34,6 +38,8 @@ RC = {
 def canvas(rows=1, columns=1, width=7.2, height=3.2, **options):
     """A figure and its axes in the book's style, laid out tightly when done.
 
+    In a notebook the figure is kept with its :func:`numbers` beside the picture, so that a page can offer them as CSV.
+
     Args:
         rows: rows of axes.
         columns: columns of axes.
@@ -51,10 +57,110 @@ def canvas(rows=1, columns=1, width=7.2, height=3.2, **options):
     """
     with sns.axes_style("whitegrid"), plt.rc_context(RC):
         figure, axes = plt.subplots(rows, columns, figsize=(width, height), **options)
+        _keep_numbers()
         yield figure, axes
         for one in figure.axes:
             one.spines[["top", "right"]].set_visible(False)
         figure.tight_layout()
+
+
+LARGEST = 2500  # numbers of one thing drawn, above which only the picture is kept
+
+
+def numbers(figure):
+    """What a figure shows, read back from what was drawn: one row a point, bar, line segment or cell of a map.
+
+    Args:
+        figure: :class:`matplotlib.figure.Figure`.
+
+    Returns:
+        :class:`pandas.DataFrame` with the columns ``panel`` (its number), ``title`` (or the labels of its axes),
+        ``kind`` (``line``, ``point``, ``bar``, ``segment``, ``band`` or ``map``), ``series`` (its name in the legend),
+        ``x``, ``y`` (names where the axis has names), ``value`` (colour of a point, cell of a map) and ``to_x``,
+        ``to_y`` (the other end of a segment or bar). What has more than ``LARGEST`` numbers is left out.
+
+    Example:
+        >>> with canvas() as (figure, axes):
+        ...     _ = axes.bar(["a", "b"], [1.0, 2.0])
+        >>> numbers(figure)[["x", "to_y"]].values.tolist()
+        [['a', 1.0], ['b', 2.0]]
+        >>> plt.close(figure)
+    """
+    panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    frames = []
+    for place, axes in enumerate(panels, 1):
+        title = next(filter(None, (axes.get_title(loc=side) for side in ("left", "center"))), "")
+        title = title or " against ".join(filter(None, (axes.get_ylabel(), axes.get_xlabel())))
+        for kind, series, columns in _drawn(axes):
+            frame = pd.DataFrame(columns)
+            if len(frame) <= LARGEST:
+                for name in frame.columns.intersection(["x", "y"]):
+                    frame[name] = _named(frame[name], axes.xaxis if name == "x" else axes.yaxis)
+                frames.append(frame.assign(panel=place, title=title.replace("\n", " "), kind=kind, series=series))
+    found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({"panel": []})
+    return found[[name for name in ("panel", "title", "kind", "series", "x", "y", "value", "to_x", "to_y") if name in found]]
+
+
+def _drawn(axes):
+    """Of everything in a panel that shows numbers: kind, name in the legend, and columns."""
+    for line in axes.lines:
+        if line.get_transform().contains_branch(axes.transData) and len(line.get_xdata()):
+            yield "line", _series(line), dict(zip("xy", line.get_data(), strict=True))
+    for bar in axes.patches:
+        if isinstance(bar, plt.Rectangle) and bar.get_transform().contains_branch(axes.transData):
+            x, y, width, height = bar.get_x(), bar.get_y(), bar.get_width(), bar.get_height()
+            flat = _names(axes.yaxis) or axes.yaxis.get_inverted()  # a bar lies along the axis that has no names
+            ends = ({"x": x, "y": y + height / 2, "to_x": x + width} if flat else
+                    {"x": x + width / 2, "y": y, "to_y": y + height})
+            yield "bar", _series(bar), {name: [value] for name, value in ends.items()}
+    for drawn in axes.collections:
+        kind, series = type(drawn).__name__, _series(drawn)
+        if kind == "PathCollection":
+            color = drawn.get_array()
+            points = dict(zip("xy", np.asarray(drawn.get_offsets()).T, strict=True))
+            yield "point", series, points | ({} if color is None else {"value": np.ravel(color)})
+        elif kind == "LineCollection":
+            ends = np.array([segment[[0, -1]] for segment in drawn.get_segments()]).reshape(-1, 4)
+            yield "segment", series, dict(zip(("x", "y", "to_x", "to_y"), ends.T, strict=True))
+        elif kind == "QuadMesh":
+            corners = drawn.get_coordinates()
+            middle = (corners[:-1, :-1] + corners[1:, 1:]) / 2  # (row, column, 2)
+            yield "map", series, {"x": middle[..., 0].ravel(), "y": middle[..., 1].ravel(),
+                                  "value": np.ma.filled(drawn.get_array(), np.nan).ravel()}
+        elif kind in ("PolyCollection", "FillBetweenPolyCollection"):
+            for path in drawn.get_paths():
+                yield "band", series, dict(zip("xy", path.vertices.T, strict=True))
+
+
+def _series(drawn):
+    return "" if str(drawn.get_label()).startswith("_") else str(drawn.get_label())
+
+
+def _names(axis):
+    """Where an axis has names instead of numbers: dict from place to name."""
+    if not isinstance(axis.get_major_locator(), FixedLocator | StrCategoryLocator):
+        return {}
+    if isinstance(axis.get_major_formatter(), ScalarFormatter):
+        return {}
+    return dict(zip(np.round(axis.get_ticklocs(), 6), (t.get_text() for t in axis.get_ticklabels()), strict=True))
+
+
+def _named(values, axis):
+    """Places on an axis, by name where all of them have one."""
+    names = _names(axis)
+    found = [names.get(round(float(value), 6)) for value in values]
+    return found if names and all(found) else values
+
+
+def _keep_numbers():
+    """In a notebook: a figure that is shown carries its numbers, to 5 digits, as text/csv beside the picture."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell:
+        from IPython.core.formatters import BaseFormatter
+
+        formatters = shell.display_formatter.formatters
+        kept = formatters.setdefault("text/csv", BaseFormatter(parent=shell.display_formatter, format_type="text/csv"))
+        kept.for_type(plt.Figure, lambda figure: numbers(figure).to_csv(index=False, float_format="%.5g"))
 
 
 def label_distribution(axes, share, emotions, valence, lower=None, upper=None):

@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PARSING = threading.Lock()  # ast in Python 3.11 loses count of its depth where two threads parse at once
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 STATUS = "book/run_status.md"  # its table of runs is written by the build
+NUMBERS = "_static/numbers"  # of the figures, a table each
 LEFT_OUT = shutil.ignore_patterns("derived", "__pycache__", ".ipynb_checkpoints", ".*", "*.ipynb")
 
 
@@ -264,10 +265,36 @@ def stage(to, notebooks, root=ROOT, records=()):
     for name in ("_config.yml", "_toc.yml", "requirements.lock"):
         shutil.copy2(Path(root) / name, to / name)
     for path, nb in notebooks.items():
-        write(to / Path(path).relative_to(root), text_of(mark_slides(nb)))
+        page = Path(path).relative_to(root)
+        nb, tables = offer_numbers(nb, page)
+        for name, table in tables.items():
+            write(to / "book" / NUMBERS / name, table)
+        write(to / page, text_of(mark_slides(nb)))
     if (to / STATUS).exists():
         rows = "\n".join(_row(path.stem, nb, dict(records).get(path)) for path, nb in notebooks.items())
         write(to / STATUS, (to / STATUS).read_text(encoding="utf-8").replace("<!-- runs -->", rows))
+
+
+def offer_numbers(nb, page):
+    """A chapter whose captions link to the numbers that each figure shows, and these.
+
+    Args:
+        nb: the chapter, see :func:`mpcl.figures.numbers`.
+        page: path of the chapter in the book.
+
+    Returns:
+        tuple of the chapter and a dict from file name to the text of a CSV table.
+    """
+    nb, tables, up = copy.deepcopy(nb), {}, "../" * (len(page.parts) - 1)
+    for cell in nb.cells:
+        figure = cell.metadata.get("mystnb", {}).get("figure", {})
+        for output in cell.get("outputs", []):
+            table = output.get("data", {}).pop("text/csv", "")
+            if table and "caption" in figure:
+                name = f"{page.stem}-{figure['name']}.csv"
+                figure["caption"] += f' <a class="numbers" href="{up}{NUMBERS}/{name}" download>The numbers as CSV</a>'
+                tables[name] = table
+    return nb, tables
 
 
 def mark_slides(nb):

@@ -83,3 +83,35 @@ def test_the_idea_shades_the_trial_and_shows_its_label(cohort):
     np.testing.assert_allclose([bar.get_width() for bar in below.patches], own.distribution.values[0])
     assert len(above.lines) == 3
     plt.close(figure)
+
+
+def test_numbers_are_what_was_drawn():
+    """Every kind of thing that the chapters draw, once; what is larger than a table may be stays a picture."""
+    with figures.canvas(1, 2) as (figure, (left, right)):
+        figures.label_distribution(left, [0.7, 0.3], ["happy", "sad"], [1, -1], [0.6, 0.2], [0.8, 0.4])
+        right.plot([1, 2], [3.0, 5.0], label="kl")
+        right.scatter([1], [4.0], c=[0.5])
+        right.fill_between([1, 2], [0, 0], [1, 1])
+        right.set_title("curves", loc="left")
+    found = figures.numbers(figure).set_index(["panel", "kind"]).sort_index(kind="stable")
+    bars, ends = found.loc[(1, "bar")], found.loc[(1, "segment")]
+    assert bars[["y", "to_x"]].values.tolist() == [["happy", 0.7], ["sad", 0.3]]
+    assert ends[["x", "to_x"]].values.tolist() == [[0.6, 0.8], [0.2, 0.4]]
+    line, point = found.loc[(2, "line")], found.loc[(2, "point")]
+    assert line[["x", "y", "series", "title"]].values.tolist() == [[1, 3.0, "kl", "curves"], [2, 5.0, "kl", "curves"]]
+    assert point[["x", "y", "value"]].values.tolist() == [[1, 4.0, 0.5]]
+    assert set(found.loc[(2, "band")].y) == {0, 1}
+    plt.close(figure)
+
+
+def test_numbers_of_a_map_are_its_cells_by_name():
+    with figures.canvas() as (figure, axes):
+        figures.matrix(axes, np.array([[1, 0.2], [0.3, 1]]), ["happy", "sad"], "correlation")
+    cells = figures.numbers(figure)
+    assert cells[["y", "x", "value"]].values.tolist() == [
+        ["happy", "happy", 1.0], ["happy", "sad", 0.2], ["sad", "happy", 0.3], ["sad", "sad", 1.0]]
+    with figures.canvas() as (large, axes):
+        axes.plot(range(figures.LARGEST + 1))
+    assert figures.numbers(large).empty
+    plt.close(figure)
+    plt.close(large)

@@ -18,7 +18,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from mpcl.freshness import ROOT, clean, fingerprint, hash_of_outputs, parts, stale, syntax, text_of
-from mpcl.notebooks import chapters, differences, execute, write
+from mpcl.notebooks import chapters, differences, execute, offer_numbers, write
 
 CHAPTERS = chapters()
 PARAMETERS = {"DATASET", "DATA_ROOT", "PROFILE", "SEED", "DEVICE", "OUT"}
@@ -375,3 +375,14 @@ def test_syntax_does_not_forget_what_matters():
     assert syntax("x = 'docstring?'") != syntax("x = 'another'")
     assert syntax("def f(*, a=None): pass") != syntax("def f(a=None): pass")
     assert syntax("{None: 1, **b}") != syntax("{**b}")
+
+
+def test_a_caption_offers_the_numbers_of_its_figure():
+    figure = nbformat.v4.new_output("display_data", {"image/png": "", "text/csv": "x,y\n1,2\n"})
+    cell = nbformat.v4.new_code_cell("plt.show()", outputs=[figure], metadata={
+        "mystnb": {"figure": {"name": "fig-one", "caption": "One figure."}}})
+    nb = nbformat.v4.new_notebook(cells=[cell])
+    offered, tables = offer_numbers(nb, Path("book/01_one.ipynb"))
+    assert tables == {"01_one-fig-one.csv": "x,y\n1,2\n"} and "text/csv" not in offered.cells[0].outputs[0].data
+    assert 'href="../_static/numbers/01_one-fig-one.csv"' in offered.cells[0].metadata.mystnb.figure.caption
+    assert nb.cells[0].metadata.mystnb.figure.caption == "One figure.", "the notebook itself stays as it is"
