@@ -142,7 +142,8 @@ def _names(axis):
         return {}
     if isinstance(axis.get_major_formatter(), ScalarFormatter):
         return {}
-    return dict(zip(np.round(axis.get_ticklocs(), 6), (t.get_text() for t in axis.get_ticklabels()), strict=True))
+    places = axis.get_ticklocs()  # the labels themselves may be hidden, where panels share an axis
+    return dict(zip(np.round(places, 6), axis.get_major_formatter().format_ticks(places), strict=True))
 
 
 def _named(values, axis):

@@ -11,14 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 import xarray as xr
 from torch.func import functional_call, stack_module_state, vmap
 
 from mpcl import splits
-from mpcl.batches import Inputs, Trials, draw, inputs, mixed_batch, stacked
+from mpcl.batches import Inputs, draw, inputs, mixed_batch, stacked
 from mpcl.model.network import MPCL, MPCLConfig, label_statistics
 
-TERMS = ("kl", "prototypes", "relation", "cooccurrence")
+TERMS = ("kl", "prototypes", "relation")
 
 
 class Windows(NamedTuple):
@@ -26,13 +27,13 @@ class Windows(NamedTuple):
 
     Attributes:
         training, validation: data sets that share no participant; validation may be None.
-        trials: :class:`mpcl.batches.Trials` of the training windows.
-        labels: the mean training label (emotion,) and the co-occurrence (emotion, emotion).
+        counts: windows of each training trial (trial,).
+        labels: the mean training label (emotion,), the co-occurrence (emotion, emotion) and the number of trials.
     """
 
     training: xr.Dataset
     validation: xr.Dataset | None
-    trials: Trials
+    counts: np.ndarray
     labels: tuple
 
     @classmethod
@@ -41,11 +42,12 @@ class Windows(NamedTuple):
         training, validation = splits.part(dataset, fold)[0], None
         if settings.patience:
             training, validation = splits.part(training, splits.inner(training, "participants")[0])
-        return cls(training, validation, Trials.of(training.trial.values), label_statistics(training))
+        counts = np.unique(training.trial.values.astype(str), return_counts=True)[1]
+        return cls(training, validation, counts, label_statistics(training))
 
     def steps(self, settings):
         """Steps in an epoch."""
-        return max(1, round(len(self.trials.order) / settings.batch))
+        return max(1, round(self.counts.sum() / settings.batch))
 
 
 class Replica(NamedTuple):
@@ -65,8 +67,15 @@ class Replica(NamedTuple):
 
     @property
     def key(self):
-        """What its random numbers depend on, besides the step."""
+        """What its random numbers depend on, besides the epoch."""
         return self.seed, zlib.crc32(splits.text(self.fold).encode())
+
+    def draw(self, epoch, settings):
+        """All that is random in an epoch, :class:`mpcl.batches.Draw`."""
+        counts = self.windows.counts
+        counts = counts if self.config.multiscale else np.ones(counts.sum(), int)
+        return draw(counts, self.windows.steps(settings), self.config, settings,
+                    np.random.default_rng((*self.key, 1 + epoch)))
 
     def network(self, settings):
         """A new network, with the prior and the co-occurrence of its training windows."""
@@ -90,7 +99,7 @@ def same_parameters(config):
     Returns:
         the configuration with distillation on, where it applies, and all weights of the loss 1.
     """
-    return dataclasses.replace(config, distillation=True, w_prototypes=1.0, w_relation=1.0, w_cooccurrence=1.0)
+    return dataclasses.replace(config, distillation=True, w_prototypes=1.0, w_relation=1.0)
 
 
 class Stack:
@@ -115,16 +124,18 @@ class Stack:
         self._prepare_losses()
 
     def _gather_inputs(self):
-        """The training windows of all folds one below the other, and where those of each replica begin."""
+        """The training trials of all folds one below the other, and where those of each replica begin."""
         parts, begins, begin = {}, {}, 0
         for replica in self.replicas:
             if replica.fold not in parts:
                 windows = replica.windows.training
                 parts[replica.fold] = inputs(windows, windows, replica.config, self.settings, self.device)
-                begins[replica.fold], begin = begin, begin + windows.sizes["window"]
-        features, present, target = zip(*parts.values(), strict=True)
-        features = {name: torch.cat([one[name] for one in features]) for name in features[0]}
-        self.inputs = Inputs(features, torch.cat(present), torch.cat(target))
+                begins[replica.fold], begin = begin, begin + len(parts[replica.fold].target)
+        features, present, target, trial = zip(*parts.values(), strict=True)
+        longest = max(one.shape[1] for one in present)
+        features, present = (torch.cat([F.pad(one, (0, 0, 0, longest - one.shape[1])) for one in several])
+                             for several in (features, present))
+        self.inputs = Inputs(features, present, torch.cat(target), np.concatenate(trial))
         self.begins = np.array([begins[replica.fold] for replica in self.replicas])
 
     def _prepare_losses(self):
@@ -133,25 +144,23 @@ class Stack:
         network = copy.deepcopy(self.models[0]).to("meta")
         network.config = configs[0] if configs.count(configs[0]) == len(configs) else same_parameters(configs[0])
 
-        def lone(parameters, buffers, batch, dropout):
-            output = functional_call(network, (parameters, buffers), (batch.features, batch.present, dropout))
-            terms = network.losses(output, batch.target)
+        def lone(parameters, buffers, features, present, target, dropout):
+            output = functional_call(network, (parameters, buffers), (features, present, dropout))
+            terms = network.losses(output, target)
             return {name: terms[name] for name in TERMS if name in terms}
 
         self._losses = torch.compile(vmap(lone)) if self.settings.compile else vmap(lone)
         self._weights = {name: torch.tensor([replica.weight(name) for replica in self.replicas],
                                             dtype=self.settings.dtype, device=self.device) for name in TERMS}
 
-    def batch(self, step):
-        """The batch of each replica at a step, :class:`mpcl.batches.Inputs` (replica, batch, ...), and its dropout."""
-        draws = [draw(replica.windows.trials, model, self.settings, np.random.default_rng((*replica.key, 1 + step)))
-                 for replica, model in zip(self.replicas, self.models, strict=True)]
-        drawn = stacked(draws, self.begins, self.device)
-        return mixed_batch(self.inputs, drawn), drawn.dropout
+    def draw(self, epoch):
+        """All that is random in an epoch of all replicas, :class:`mpcl.batches.Draw` of tensors (step, replica, ...)."""
+        return stacked([replica.draw(epoch, self.settings) for replica in self.replicas], self.begins, self.device)
 
-    def losses(self, batch, dropout):
-        """The loss terms of each replica (replica,) and their weighted sum, ``total``."""
-        terms = self._losses(self.parameters, self.buffers, batch, dropout)
+    def losses(self, drawn, step):
+        """The loss terms of each replica (replica,) in a step of an epoch, and their weighted sum, ``total``."""
+        batch = mixed_batch(self.inputs, drawn, step)
+        terms = self._losses(self.parameters, self.buffers, *batch, drawn.dropout[step])
         return terms | {"total": sum(self._weights[name] * value for name, value in terms.items())}
 
     def networks(self):

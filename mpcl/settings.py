@@ -21,6 +21,7 @@ class Settings:
         epochs: passes over the training windows; each draws as many windows as there are, so that
             every trial counts alike.
         batch: windows in a batch.
+        moments: of these windows, how many are drawn of one trial, where a network reads trials.
         learning_rate: peak of the one-cycle schedule.
         weight_decay: on matrices only, not on memories, prototypes or biases.
         mixup: parameter a of the Beta(a, a) by which pairs of windows are mixed; 0 for none.
@@ -34,8 +35,9 @@ class Settings:
             is constant, a fifth of its training participants validate); 0 trains all epochs and keeps the last state.
     """
 
-    epochs: int = 20
+    epochs: int = 40
     batch: int = 64
+    moments: int = 3
     learning_rate: float = 3e-3
     weight_decay: float = 0.3
     mixup: float = 0.4
@@ -54,7 +56,7 @@ class Settings:
     def __post_init__(self):
         wrong = [f"{f.name} must not be negative" for f in fields(self)
                  if f.type in ("int", "float", int, float) and getattr(self, f.name) < 0]
-        wrong += [f"{name} must be at least 1" for name in ("epochs", "batch") if getattr(self, name) < 1]
+        wrong += [f"{name} must be at least 1" for name in ("epochs", "batch", "moments") if getattr(self, name) < 1]
         if self.normalisation not in WAYS:
             wrong.append(f"normalisation must be {' or '.join(WAYS)}, not {self.normalisation!r}")
         if self.precision not in PRECISIONS:

@@ -207,8 +207,9 @@ class _Run:
     def train_epoch(self):
         """One pass over the training windows of every replica; the mean loss terms (replica,)."""
         stack, means = self.stack, {}
-        for step in range(self.epoch * self.steps, (self.epoch + 1) * self.steps):
-            terms = stack.losses(*stack.batch(step))  # (replica,) each
+        drawn = stack.draw(self.epoch)
+        for step in range(self.steps):
+            terms = stack.losses(drawn, step)  # (replica,) each
             self.optimiser.zero_grad()
             terms["total"].sum().backward()  # nothing is shared: each replica gets the gradient of its own total
             clip(stack.parameters.values(), self.settings.clip)
@@ -234,10 +235,8 @@ class _Run:
         for number, model in enumerate(self.stack.networks()):
             windows, settings = self.stack.replicas[number].windows, self.settings
             data = inputs(windows.validation, windows.training, model.config, settings)
-            trials = windows.validation.trial.to_series()
-            weight = torch.as_tensor(1 / trials.map(trials.value_counts()).to_numpy(), dtype=settings.dtype)
             with torch.no_grad():
-                terms = model.losses(model(data.features, data.present), data.target, weight)
+                terms = model.losses(model(data.features, data.present), data.target)
             scores[number, self.epoch] = terms["kl"].item()
         before = np.min(scores[:, : self.epoch], axis=1, initial=np.inf)
         better = torch.as_tensor(scores[:, self.epoch] < before, device=self.stack.device)
@@ -289,7 +288,7 @@ class _Run:
     def _about(self):
         """What a checkpoint belongs to: replicas, settings and training windows."""
         digest = hashlib.sha256()
-        for value in (*self.stack.inputs.features.values(), self.stack.inputs.present, self.stack.inputs.target):
+        for value in self.stack.inputs[:3]:
             digest.update(np.ascontiguousarray(value.cpu().numpy()).tobytes())
         replicas = [[dataclasses.asdict(r.config), splits.text(r.fold), r.seed] for r in self.stack.replicas]
         return {"replicas": replicas, "settings": dataclasses.asdict(self.settings), "data": digest.hexdigest()}
@@ -352,6 +351,9 @@ def _is_out_of_memory(error):
 def predict(model, dataset, training, settings=None, device="cpu"):
     """Predicted emotion distributions of windows that need no labels.
 
+    A network that reads trials recalls each from all of its windows that are in ``dataset``, and says the same of all
+    of them; where each window comes alone, it is a trial of its own.
+
     Args:
         model: a fitted network.
         dataset: the windows to predict.
@@ -365,4 +367,4 @@ def predict(model, dataset, training, settings=None, device="cpu"):
     settings, device = settings or Settings(), device_of(device)
     data = inputs(dataset, training, model.config, settings, device)
     with torch.no_grad():
-        return model.to(device)(data.features, data.present).distribution.cpu().numpy()
+        return model.to(device)(data.features, data.present).distribution.cpu().numpy()[data.trial]

@@ -20,6 +20,7 @@ import torch
 import xarray as xr
 
 from mpcl import provenance, splits, training
+from mpcl.batches import mixed_batch
 from mpcl.data.catalogue import open_dataset
 from mpcl.data.contract import write_netcdf
 from mpcl.evaluation.protocol import config_of
@@ -35,15 +36,16 @@ def plain(replica, settings, device):
     optimiser = torch.optim.AdamW(groups, settings.learning_rate, fused=True)
     steps = settings.epochs * replica.windows.steps(settings)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, steps)
-    for step in range(steps):
-        batch, dropout = stack.batch(step)
-        features = {name: values[0] for name, values in batch.features.items()}
-        output = model(features, batch.present[0], {site: kept[0] for site, kept in dropout.items()})
-        optimiser.zero_grad()
-        model.losses(output, batch.target[0])["total"].backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-        optimiser.step()
-        schedule.step()
+    for epoch in range(settings.epochs):
+        drawn = stack.draw(epoch)
+        for step in range(steps // settings.epochs):
+            features, present, target = (values[0] for values in mixed_batch(stack.inputs, drawn, step))
+            output = model(features, present, drawn.dropout[step, 0])
+            optimiser.zero_grad()
+            model.losses(output, target)["total"].backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+            optimiser.step()
+            schedule.step()
     return model.cpu()
 
 

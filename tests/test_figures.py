@@ -110,6 +110,11 @@ def test_numbers_of_a_map_are_its_cells_by_name():
     cells = figures.numbers(figure)
     assert cells[["y", "x", "value"]].values.tolist() == [
         ["happy", "happy", 1.0], ["happy", "sad", 0.2], ["sad", "happy", 0.3], ["sad", "sad", 1.0]]
+    with figures.canvas(1, 2, sharey=True) as (shared, (left, right)):
+        left.set_yticks([0, 1], ["happy", "sad"])
+        right.barh([0, 1], [2.0, 3.0])
+    assert figures.numbers(shared).y.tolist() == ["happy", "sad"], "the names stand at the other panel alone"
+    plt.close(shared)
     with figures.canvas() as (large, axes):
         axes.plot(range(figures.LARGEST + 1))
     assert figures.numbers(large).empty

@@ -78,7 +78,7 @@ def test_one_replica_takes_the_steps_of_a_plain_loop(cohort):
 
 def test_ablations_with_the_same_parameters_share_a_stack(cohort):
     configs = [config_of(method, cohort) for method in ("mpcl", "mpcl-no-distillation", "mpcl-no-memory")]
-    configs.append(dataclasses.replace(configs[0], w_cooccurrence=0.0))
+    configs.append(dataclasses.replace(configs[0], w_prototypes=0.0))
     sizes = []
     both = fit(configs, cohort, [FOLD], [0], QUICK, "cpu", watch=lambda epoch, models: sizes.append(len(models)))
     assert sizes == [3] * 3 + [1] * 3  # before, and after each of two epochs
@@ -145,11 +145,11 @@ def test_a_failing_replica_leaves_the_others_alone(cohort):
 def test_memory_that_runs_out_halves_the_stack_and_says_so(cohort, monkeypatch, capsys):
     config, sizes = config_of("mpcl", cohort), []
 
-    def losses(stack, batch, dropout):
+    def losses(stack, drawn, step):
         sizes.append(len(stack.replicas))
         if len(stack.replicas) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return original(stack, batch, dropout)
+        return original(stack, drawn, step)
 
     original, few = Stack.losses, Settings(epochs=1, batch=64)
     expected = fit(config, cohort, [FOLD], [0, 1, 2, 3], few, "cpu")

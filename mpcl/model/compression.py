@@ -33,7 +33,10 @@ class ValenceCompression(nn.Module):
 
     def forward(self, tokens):
         """What the two levels add to the logits (B, C), and the code (B, D // 2), of tokens T (B, C, D)."""
-        group = self.assignment.softmax(1) @ tokens @ self.group_weight  # (batch, group, half)
+        shares = self.assignment.softmax(1)[..., None]  # (group, emotion, 1)
+        group = torch.stack([(share * tokens).sum(1) for share in shares], 1)  # (batch, group, width)
+        group = group @ self.group_weight  # (batch, group, half)
         group = F.layer_norm(group, group.shape[-1:])
         code = F.gelu(group).flatten(1) @ self.code_weight
-        return group @ self.logit_weight @ self.membership() + F.gelu(code) @ self.out_weight, code
+        votes = (group * self.logit_weight).sum(-1)  # (batch, group)
+        return votes @ self.membership() + F.gelu(code) @ self.out_weight, code

@@ -1,6 +1,8 @@
-"""Multi-scale associative memory: one token a modality, and what the memory of its branch adds to it.
+"""Multi-scale fusion: modalities into moments, and the moments of a trial into what the trial was like.
 
-Beyond the name all is our reading. Layer norms have neither gain nor bias, since a linear map follows each.
+Two scales of time, in each branch. A *moment* is one window: its modalities become tokens of one size, and their sum is
+the moment. A *trial* is recalled from its moments, by the associative memory of :mod:`mpcl.model.memory`. Beyond the
+name all is our reading. Layer norms have neither gain nor bias, since a linear map follows each.
 """
 
 import torch
@@ -9,10 +11,12 @@ from torch import nn
 
 
 class ModalityTokens(nn.Module):
-    """A linear token a modality, t_m = x_m W_m + b_m, or a learned token where it is missing (our reading).
+    """The moments of a branch, h_w = LN(sum_m t_m), with a token a modality: t_m = x_m W_m + b_m (our reading).
+
+    A modality that is missing gives a learned token u_m, whatever stands in its features.
 
     Args:
-        features: number of features of each modality (M).
+        features: number of features of each modality of the branch (m).
         width, generator: D, and the source of the initial weights.
     """
 
@@ -21,66 +25,63 @@ class ModalityTokens(nn.Module):
         self.features, count = tuple(features), len(features)
         modality = torch.arange(count).repeat_interleave(torch.tensor(self.features))
         self.register_buffer("modality", modality, persistent=False)  # of each feature
-        self.weights = nn.ParameterList(torch.randn(n, width, generator=generator) / n**0.5 for n in self.features)
-        self.bias = nn.Parameter(torch.randn(count, width, generator=generator) / 10)
-        self.missing = nn.Parameter(torch.randn(count, width, generator=generator))
+        self.weight = nn.Parameter(torch.randn(sum(features), width, generator=generator) / sum(features) ** 0.5)
+        self.bias = nn.Parameter(torch.randn(count, width, generator=generator) / (4 * count) ** 0.5)
+        self.missing = nn.Parameter(torch.randn(count, width, generator=generator) / (4 * count) ** 0.5)
+
+    def tokens(self, x, present):
+        """The tokens one by one (..., m, D); :meth:`forward` gets their sum from one product."""
+        each = zip(x.split(self.features, -1), self.weight.split(self.features), strict=True)
+        tokens = torch.stack([part @ weight for part, weight in each], -2) + self.bias
+        return torch.where(present[..., None], tokens, self.missing)
 
     def forward(self, x, present):
-        """Tokens (B, M, D) of all features x (B, F), of which those of modalities ``present`` (B, M) are read."""
-        x = torch.where(present.index_select(1, self.modality), x, 0.0)
-        parts = zip(x.split(self.features, 1), self.weights, strict=True)
-        tokens = torch.stack([part @ weight for part, weight in parts], 1)  # (batch, modality, width)
-        return torch.where(present[..., None], tokens + self.bias, self.missing)
+        """Moments (..., D) of features x (..., F), of which those of modalities ``present`` (..., m) are read."""
+        x = torch.where(present.index_select(-1, self.modality), x, 0.0)
+        seen = present.to(x)
+        moment = x @ self.weight + seen @ self.bias + (1 - seen) @ self.missing  # (..., width)
+        return F.layer_norm(moment, moment.shape[-1:])
+
+    def silence(self):
+        """The moment in which nothing of the branch is there (D,)."""
+        moment = self.missing.sum(0)
+        return F.layer_norm(moment, moment.shape)
 
 
-class MultiScaleMemory(nn.Module):
-    """A branch's tokens retrieve, at several inverse temperatures, from it and from learned patterns (our reading).
+class TrialMemory(nn.Module):
+    """A trial recalled from its moments at several inverse temperatures (our reading).
 
-    Stored are Y = [the branch's tokens that are present; N learned patterns]. With projections of LN(t) and LN(Y), the
-    tokens retrieve H_s = softmax(beta_s Q K^T / sqrt D) V at each scale; a gate of each token, g = softmax(LN(t) W_g),
-    mixes them: t' = LN(t + sum_s g_s H_s). What is retrieved is linear in its weights, so the weights are mixed first.
+    With moments h_1 .. h_W and their mean xi as the query, each scale retrieves H_s = sum_w softmax(beta_s h_w xi /
+    sqrt D)_w h_w (Ramsauer et al. 2021, eq. 3): the mean of all moments at a small beta, the most typical one at a
+    large. Shares g = softmax(gate) mix them: h = LN(sum_s g_s H_s).
 
     Args:
-        width, memories, betas: D, N, and S inverse temperatures to start from.
-        generator: source of the initial weights.
+        betas: S inverse temperatures to start from.
     """
 
-    def __init__(self, width, memories, betas, generator):
+    def __init__(self, betas):
         super().__init__()
-        self.gates = len(betas) if len(betas) > 1 else 0  # one scale needs no gate
-        columns = 3 * width + self.gates
-        self.patterns = nn.Parameter(torch.randn(memories, width, generator=generator))
-        self.weight = nn.Parameter(torch.randn(width, columns, generator=generator) / width**0.5)
         self.log_beta = nn.Parameter(torch.tensor(betas).log())
+        self.gate = nn.Parameter(torch.zeros(len(betas)))
 
-    def forward(self, tokens, present, dropout=1.0, explain=False):
-        """Tokens (B, m, D) with what memory adds, and to ``explain`` weights (S, B, m, m + N).
-
-        Tokens that are not present (B, m) are never retrieved; ``dropout`` multiplies what is.
-        """
-        width, own, learned = tokens.shape[-1], tokens.shape[1], len(self.patterns)
-        projected = F.layer_norm(tokens, (width,)) @ self.weight
-        query, key, value, gate = projected.split((width, width, width, self.gates), -1)
-        stored = F.layer_norm(self.patterns, (width,)) @ self.weight[:, width : 3 * width]
-        stored_key, stored_value = stored.split(width, -1)  # (memory, width)
-        overlap = torch.cat([query @ key.mT, query @ stored_key.mT], -1)  # (batch, modality, modality + memory)
-        beta = (self.log_beta.exp() / width**0.5).view(-1, 1, 1, 1)
-        mask = F.pad(present, (0, learned), value=True)[:, None]  # (batch, 1, modality + memory)
-        weights = (beta * overlap).masked_fill(~mask, -torch.inf).softmax(-1)  # (scale, batch, modality, ...)
-        mixed = torch.einsum("sbmn,bms->bmn", weights, gate.softmax(-1)) if self.gates else weights[0]
-        found = mixed[..., :own] @ value + mixed[..., own:] @ stored_value  # (batch, modality, width)
-        return F.layer_norm(tokens + found * dropout, (width,)), weights if explain else None
+    def forward(self, moments, there):
+        """The trial (B, D) of moments (B, W, D), and weights (S, B, W); those not ``there`` (B, W) do not count."""
+        query = mean_moment(moments, there)
+        overlap = (moments * query[:, None]).sum(-1) / moments.shape[-1] ** 0.5  # (batch, moment)
+        counted = there | ~there.any(-1, keepdim=True)
+        scaled = self.log_beta.exp()[:, None, None] * overlap
+        weights = scaled.masked_fill(~counted, -torch.inf).softmax(-1)  # (scale, batch, moment)
+        mixed = (self.gate.softmax(0)[:, None, None] * weights).sum(0)  # (batch, moment)
+        trial = (mixed[..., None] * moments).sum(1)
+        return F.layer_norm(trial, trial.shape[-1:]), weights
 
 
-class BranchSummary(nn.Module):
-    """One vector of a branch, h = LN([t_1; t_2; ..] W), of the tokens of its m modalities (our reading)."""
+def mean_moment(moments, there):
+    """The mean (B, D) of the moments (B, W, D) that are ``there`` (B, W); of all where none is.
 
-    def __init__(self, modalities, width, generator):
-        super().__init__()
-        inputs = modalities * width
-        self.weight = nn.Parameter(torch.randn(inputs, width, generator=generator) / inputs**0.5)
-
-    def forward(self, tokens):
-        """The summary (B, D) of tokens (B, m, D)."""
-        summary = tokens.flatten(1) @ self.weight
-        return F.layer_norm(summary, summary.shape[-1:])
+    Example:
+        >>> mean_moment(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([[True, True, False]]))
+        tensor([[2.]])
+    """
+    counted = (there | ~there.any(-1, keepdim=True)).to(moments)
+    return ((counted / counted.sum(-1, keepdim=True))[..., None] * moments).sum(1)

@@ -1,4 +1,4 @@
-"""Prototype banks: in each branch a few prototypes an emotion, and how a window resembles them (our reading)."""
+"""Prototype banks: in each branch a few prototypes an emotion, and how a trial resembles them (our reading)."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import nn
 
 
 def similarity(summary, prototypes, temperature):
-    """How much a window resembles each prototype (B, branch, C, K): s = cos(h, P) / tau (our reading).
+    """How much a trial resembles each prototype (B, branch, C, K): s = cos(h, P) / tau (our reading).
 
     With h a summary (B, branch, D), P the prototypes (branch, C, K, D) and tau > 0.
     Example:
@@ -18,11 +18,12 @@ def similarity(summary, prototypes, temperature):
 
 
 class PrototypeBanks(nn.Module):
-    """A bank of prototypes in each branch, and an emotion token made of those that a window resembles (our reading).
+    """A bank of prototypes in each branch, and a token of each emotion: the trial beside what it resembles (our reading).
 
-    Both banks start from one draw, so that prototype (c, k) means the same in both. With s of :func:`similarity`,
-    activation a_c = lse_k s_ck and responsibility r = softmax over all (c, k) of s_ck + log prior_c, a branch's token
-    is LN(C sqrt(D) sum_k r_ck P_ck / |P_ck| + h W), and T_c the layer norm of both, joined by a linear map.
+    Both banks start from one draw, so that prototype (c, k) means the same in both. With s of :func:`similarity`, the
+    activation is a_c = lse_k s_ck, and among the prototypes of *one* emotion the nearest are recalled:
+    e_c = sqrt(D) sum_k softmax_k(s_c)_k P_ck / |P_ck| in each branch. The token is T_c = LN(h W + sum_b e_c^b U_b) with
+    h the summaries of all branches side by side.
 
     Args:
         branches, emotions, kinds, width: number of branches, C, K prototypes an emotion, and D.
@@ -31,24 +32,20 @@ class PrototypeBanks(nn.Module):
 
     def __init__(self, branches, emotions, kinds, width, temperature, generator):
         super().__init__()
-        self.temperature = temperature
+        self.temperature, inputs = temperature, branches * width
         bank = torch.randn(emotions, kinds, width, generator=generator)
         self.bank = nn.Parameter(bank.repeat(branches, 1, 1, 1))
-        self.weight = nn.Parameter(torch.randn(branches, width, width, generator=generator) / width**0.5)
-        join = torch.randn(branches, width, width, generator=generator)
-        self.join_weight = nn.Parameter(join / (branches * width) ** 0.5)
+        self.weight = nn.Parameter(torch.randn(inputs, width, generator=generator) / inputs**0.5)
+        self.join_weight = nn.Parameter(torch.randn(branches, width, width, generator=generator) / inputs**0.5)
 
-    def forward(self, summary, log_prior):
+    def forward(self, summary):
         """Emotion tokens T (B, C, D) and activations a (B, branch, C) of summaries h (B, branch, D)."""
         near = similarity(summary, self.bank, self.temperature)  # (batch, branch, emotion, kind)
-        share = (near + log_prior[:, None]).flatten(2).softmax(-1).view_as(near)
-        scale = near.shape[2] * summary.shape[-1] ** 0.5
-        each, joined = (summary.unbind(1), share.unbind(1), F.normalize(self.bank, dim=-1), self.weight), 0
-        for (state, resembled, unit, weight), join in zip(zip(*each, strict=True), self.join_weight, strict=True):
-            mixture = torch.einsum("bck,ckd->cbd", scale * resembled, unit)
-            token = F.layer_norm(mixture + state @ weight, state.shape[-1:])  # (emotion, batch, width)
-            joined = joined + token @ join
-        return F.layer_norm(joined.transpose(0, 1).contiguous(), summary.shape[-1:]), near.logsumexp(-1)
+        unit = F.normalize(self.bank, dim=-1) * summary.shape[-1] ** 0.5
+        recalled = (unit.flatten(1, 2) @ self.join_weight).view_as(unit)
+        tokens = torch.einsum("bnck,nckd->bcd", near.softmax(-1), recalled)  # (batch, emotion, width)
+        tokens = tokens + (summary.flatten(1) @ self.weight)[:, None]
+        return F.layer_norm(tokens, tokens.shape[-1:]), near.logsumexp(-1)
 
 
 def prototype_loss(log_distribution, target, present):

@@ -1,4 +1,4 @@
-"""Co-occurrence: the matrix, the recall and its loss in plain loops, and their edge cases."""
+"""Co-occurrence: the matrix and the recall in plain loops, and their edge cases."""
 
 import math
 
@@ -8,20 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpcl.model.cooccurrence import CooccurrenceRetrieval, cooccurrence_loss, cooccurrence_matrix
+from mpcl.model.cooccurrence import CooccurrenceRetrieval, cooccurrence_matrix
 
-B, C, D = 3, 4, 6
-
-
-def norm(x):
-    return (x - x.mean()) / math.sqrt(x.var() + 1e-5)
+C = 4
 
 
 def labels(seed, rows=12, emotions=C):
     return torch.from_numpy(np.random.default_rng(seed).dirichlet(np.ones(emotions), rows))
 
 
-def loop_matrix(label, weight):
+def loop_matrix(label, weight, temperature=0.25):
     weight = weight / weight.sum()
     log = np.array([[math.log((d + 1e-3) / sum(row + 1e-3)) for d in row] for row in label])
     mean = [sum(weight * log[:, c]) for c in range(log.shape[1])]
@@ -31,7 +27,7 @@ def loop_matrix(label, weight):
             if i != j:
                 first, second = log[:, i] - mean[i], log[:, j] - mean[j]
                 spread = math.sqrt(sum(weight * first**2) * sum(weight * second**2))
-                matrix[i, j] = math.exp(sum(weight * first * second) / spread / 0.5 if spread > 1e-12 else 0.0)
+                matrix[i, j] = math.exp(sum(weight * first * second) / spread / temperature if spread > 1e-12 else 0.0)
     return matrix / matrix.sum(1, keepdims=True)
 
 
@@ -41,6 +37,8 @@ def test_the_matrix_equals_the_plain_loops(seed, emotions, rows):
     label, weight = labels(seed, rows, emotions), torch.from_numpy(np.random.default_rng(seed).random(rows) + 0.1)
     found = cooccurrence_matrix(label, weight)
     np.testing.assert_allclose(found, loop_matrix(label.numpy(), weight.numpy()), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(
+        cooccurrence_matrix(label, weight, 1.5), loop_matrix(label.numpy(), weight.numpy(), 1.5), rtol=0, atol=1e-10)
     np.testing.assert_allclose(found.sum(1), 1.0)
     assert (found.diagonal() == 0).all()
 
@@ -63,58 +61,33 @@ def test_a_constant_label_correlates_with_nothing():
     assert cooccurrence_matrix(label[:, :2] / label[:, :2].sum(1, keepdim=True)).tolist() == [[0, 1], [1, 0]]
 
 
-def setting():
-    generator = torch.Generator().manual_seed(0)
-    recall = CooccurrenceRetrieval(C, D, generator).double()
-    recall.log_beta.data, recall.gamma.data = torch.tensor(0.3, dtype=float), torch.tensor(0.7, dtype=float)
-    return recall, torch.randn(B, C, D, generator=generator).double(), cooccurrence_matrix(labels(2))
+def recall(trials, strength, seed=2):
+    return CooccurrenceRetrieval(cooccurrence_matrix(labels(seed)), trials, strength).double()
 
 
-def test_recall_and_loss_equal_the_plain_loops():
-    recall, tokens, matrix = setting()
-    found, weights = recall(tokens, matrix)
-    query, key, value = np.split(recall.weight.detach().numpy(), 3, axis=1)
-    embedding, t, expected = recall.embeddings.detach().numpy(), tokens.numpy(), matrix.numpy()
-    for row in range(B):
+def test_the_recall_equals_the_plain_loops():
+    matrix, evidence = cooccurrence_matrix(labels(2)).float().double().numpy(), torch.randn(3, C).double()
+    found = recall(300, 100)(evidence)
+    for row in range(3):
         for c in range(C):
-            overlap = {
-                e: math.exp(0.3) * (t[row, c] @ query) @ ((t[row, e] + embedding[e]) @ key) / math.sqrt(D)
-                + 0.7 * math.log(expected[c, e])
-                for e in range(C)
-                if e != c
-            }
-            total = sum(math.exp(one) for one in overlap.values())
-            share = [math.exp(overlap[e]) / total if e != c else 0.0 for e in range(C)]
-            np.testing.assert_allclose(weights[row, c].detach(), share, rtol=0, atol=1e-10)
-            recalled = norm(t[row, c] + sum(share[e] * t[row, e] @ value for e in range(C)))
-            np.testing.assert_allclose(found[row, c].detach(), recalled, rtol=0, atol=1e-10)
-    row_weight = torch.tensor([0.5, 0.5, 0.0]).double()
-    mean = weights[:2].mean(0)
-    loss = sum(
-        expected[c, e] * math.log(expected[c, e] / mean[c, e].item()) for c in range(C) for e in range(C) if e != c
-    )
-    assert cooccurrence_loss(weights, matrix, row_weight).item() == pytest.approx(loss / C, abs=1e-10)
+            joined = sum(matrix[c, e] * evidence[row, e].item() for e in range(C))
+            assert found[row, c].item() == pytest.approx(0.75 * evidence[row, c].item() + 0.25 * joined, abs=1e-6)
 
 
-def test_without_overlap_the_recall_is_the_training_cooccurrence():
-    recall, tokens, matrix = setting()
-    recall.log_beta.data, recall.gamma.data = torch.tensor(-80.0).double(), torch.tensor(1.0).double()
-    weights = recall(tokens, matrix)[1]
-    torch.testing.assert_close(weights, matrix.expand(B, C, C))
-    assert cooccurrence_loss(weights, matrix, torch.full((B,), 1 / B, dtype=float)).abs() < 1e-12
+@given(st.integers(0, 1000), st.floats(1, 1e4), st.floats(1, 1e4))
+def test_many_trials_leave_the_evidence_alone_and_few_make_emotions_of_one_kind_agree(seed, few, more):
+    evidence, few, more = torch.randn(5, C).double(), min(few, more), max(few, more)
+    moved = [(recall(trials, 100.0, seed)(evidence) - evidence).abs() for trials in (few, more)]
+    assert (moved[1] <= moved[0] + 1e-5).all()
+    torch.testing.assert_close(recall(1e9, 100.0, seed)(evidence), evidence, rtol=0, atol=1e-5)
+    torch.testing.assert_close(recall(0, 1.0, seed)(evidence), evidence @ recall(0, 1.0, seed).weights.mT)
+    lifted = recall(few, 100.0, seed)(evidence + 3)  # rows sum to one: the softmax of the whole does not see it
+    torch.testing.assert_close(lifted - 3, recall(few, 100.0, seed)(evidence), rtol=0, atol=1e-5)
 
 
-def test_emotions_have_no_order_and_gradients_are_right_although_the_diagonal_is_minus_infinity():
-    recall, tokens, matrix = setting()
-    order = torch.tensor([2, 0, 3, 1])
-    before = recall(tokens, matrix)[0]
-    recall.embeddings.data = recall.embeddings.data[order]
-    after = recall(tokens[:, order], matrix[order][:, order])[0]
-    torch.testing.assert_close(after, before[:, order], rtol=1e-12, atol=1e-12)
-
-    def run(tokens, log_beta, gamma):
-        made, weights = torch.func.functional_call(recall, {"log_beta": log_beta, "gamma": gamma}, (tokens, matrix))
-        return made, cooccurrence_loss(weights, matrix, torch.full((B,), 1 / B, dtype=float))
-
-    inputs = (tokens, recall.log_beta.detach().clone(), recall.gamma.detach().clone())
-    assert torch.autograd.gradcheck(run, [one.requires_grad_() for one in inputs])
+def test_it_has_nothing_to_train_and_emotions_have_no_order():
+    one, order = recall(300, 100), torch.tensor([2, 0, 3, 1])
+    assert not list(one.parameters()) and list(one.state_dict()) == ["weights"]
+    other = CooccurrenceRetrieval(cooccurrence_matrix(labels(2)[:, order]), 300, 100).double()
+    evidence = torch.randn(5, C).double()
+    torch.testing.assert_close(other(evidence[:, order]), one(evidence)[:, order], rtol=0, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Prototype banks: similarity, responsibilities, tokens and loss in plain loops."""
+"""Prototype banks: similarity, recall within an emotion, tokens and loss in plain loops."""
 
 import math
 
@@ -21,54 +21,60 @@ def setting(seed=0):
     banks = PrototypeBanks(BRANCHES, C, K, D, TAU, generator).double()
     assert torch.equal(banks.bank[0], banks.bank[1])  # one draw for both
     banks.bank.data = torch.randn(banks.bank.shape, generator=generator).double()
-    log_prior = torch.tensor([0.5, 0.3, 0.2]).double().log()
-    return banks, torch.randn(B, BRANCHES, D, generator=generator).double(), log_prior
+    return banks, torch.randn(B, BRANCHES, D, generator=generator).double()
 
 
 def test_tokens_and_activations_equal_the_plain_loops():
-    banks, summary, log_prior = setting()
-    tokens, activation = banks(summary, log_prior)
+    banks, summary = setting()
+    tokens, activation = banks(summary)
     h, bank = summary.numpy(), banks.bank.detach().numpy()
     weight, join = banks.weight.detach().numpy(), banks.join_weight.detach().numpy()
     for row in range(B):
-        joined = np.zeros((C, D))
+        joined = np.tile(h[row].reshape(-1) @ weight, (C, 1))
         for b in range(BRANCHES):
-            near = np.zeros((C, K))
             for c in range(C):
+                near = np.zeros(K)
                 for k in range(K):
                     lengths = math.sqrt(sum(h[row, b] ** 2)) * math.sqrt(sum(bank[b, c, k] ** 2))
-                    near[c, k] = sum(h[row, b] * bank[b, c, k]) / lengths / TAU
-            act = [math.log(sum(math.exp(one) for one in near[c])) for c in range(C)]
-            np.testing.assert_allclose(activation[row, b].detach(), act, rtol=0, atol=1e-10)
-            posterior = np.exp(np.array(act) + log_prior.numpy())
-            posterior /= posterior.sum()  # softmax over emotions of activation + log prior
-            for c in range(C):
-                within = np.exp(near[c]) / np.exp(near[c]).sum()  # softmax over the prototypes of an emotion
-                mixture = sum(within[k] * bank[b, c, k] / math.sqrt(sum(bank[b, c, k] ** 2)) for k in range(K))
-                joined[c] += norm(C * posterior[c] * math.sqrt(D) * mixture + h[row, b] @ weight[b]) @ join[b]
+                    near[k] = sum(h[row, b] * bank[b, c, k]) / lengths / TAU
+                act = math.log(sum(math.exp(one) for one in near))
+                assert abs(activation[row, b, c].item() - act) < 1e-10
+                share = np.exp(near) / np.exp(near).sum()  # softmax over the prototypes of one emotion
+                mixture = sum(share[k] * bank[b, c, k] / math.sqrt(sum(bank[b, c, k] ** 2)) for k in range(K))
+                joined[c] += math.sqrt(D) * mixture @ join[b]
         np.testing.assert_allclose(tokens[row].detach(), [norm(one) for one in joined], rtol=0, atol=1e-10)
 
 
 @given(st.integers(0, 1000), st.floats(1e-3, 1e3), st.floats(0.05, 5.0))
 @settings(max_examples=30, deadline=None)
 def test_similarity_is_a_bounded_cosine_that_no_length_changes(seed, length, temperature):
-    banks, summary, _ = setting(seed)
+    banks, summary = setting(seed)
     near = similarity(summary, banks.bank, temperature)
     assert (near.abs() * temperature <= 1 + 1e-12).all()
     torch.testing.assert_close(near, similarity(summary * length, banks.bank / length, temperature))
 
 
 def test_kinds_have_no_order_and_branches_swap_together():
-    banks, summary, log_prior = setting()
-    tokens, activation = banks(summary, log_prior)
+    banks, summary = setting()
+    tokens, activation = banks(summary)
     banks.bank.data = banks.bank.data.flip(2)
-    same = banks(summary, log_prior)
-    torch.testing.assert_close(same, (tokens, activation), rtol=1e-12, atol=1e-12)
-    for parameter in banks.parameters():
+    torch.testing.assert_close(banks(summary), (tokens, activation), rtol=1e-12, atol=1e-12)
+    for parameter in (banks.bank, banks.join_weight):
         parameter.data = parameter.data.flip(0)
-    swapped, other = banks(summary.flip(1), log_prior)
+    banks.weight.data = banks.weight.data.view(BRANCHES, D, D).flip(0).flatten(0, 1)
+    swapped, other = banks(summary.flip(1))
     torch.testing.assert_close(swapped, tokens, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(other, activation.flip(1), rtol=1e-12, atol=1e-12)
+
+
+def test_prototypes_of_one_emotion_change_its_token_and_activation_alone():
+    banks, summary = setting()
+    before = banks(summary)
+    banks.bank.data[:, 1] = torch.randn(BRANCHES, K, D, generator=torch.Generator().manual_seed(1)).double()
+    for then, now in zip(before, banks(summary), strict=True):
+        dim = 1 if then is before[0] else 2
+        moved = (now - then).abs().movedim(dim, 0).flatten(1).amax(1)
+        assert moved[1] > 1e-3 and moved[[0, 2]].max() == 0
 
 
 def test_the_loss_is_the_mean_divergence_of_the_branches_that_are_there():
@@ -90,9 +96,9 @@ def test_the_loss_is_the_mean_divergence_of_the_branches_that_are_there():
 
 
 def test_gradients_are_right():
-    banks, summary, log_prior = setting()
+    banks, summary = setting()
 
     def run(summary, bank):
-        return torch.func.functional_call(banks, {"bank": bank}, (summary, log_prior))
+        return torch.func.functional_call(banks, {"bank": bank}, (summary,))
 
     assert torch.autograd.gradcheck(run, (summary.requires_grad_(), banks.bank.detach().clone().requires_grad_()))
