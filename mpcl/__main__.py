@@ -36,7 +36,8 @@ def parser():
     evaluate = commands.add_parser("evaluate", help="hold windows out and score methods, floors beside them")
     evaluate.add_argument("--dataset", default="simulated", help="name, or path of a contract file")
     evaluate.add_argument("--protocol", nargs="+", default=["participants"],
-                          help="participants, leave-one-participant-out, clips, trials or leaky-windows")
+                          help="participants, leave-one-participant-out, clips, trials or leaky-windows; with "
+                               "-without-behavioural (or another branch) behind it, held-out windows lack that branch")
     evaluate.add_argument("--methods", nargs="+", default=["all"], help="names, 'all' or 'floors'")
     evaluate.add_argument("--seeds", type=int, default=1, help="number of model seeds")
     evaluate.add_argument("--cohorts", type=int, help="number of simulated cohorts, in place of the committed one")

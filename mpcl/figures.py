@@ -98,7 +98,8 @@ def numbers(figure):
                     frame[name] = _named(frame[name], axes.xaxis if name == "x" else axes.yaxis)
                 frames.append(frame.assign(panel=place, title=title.replace("\n", " "), kind=kind, series=series))
     found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({"panel": []})
-    return found[[name for name in ("panel", "title", "kind", "series", "x", "y", "value", "to_x", "to_y") if name in found]]
+    order = ("panel", "title", "kind", "series", "x", "y", "value", "to_x", "to_y")
+    return found[[name for name in order if name in found]]
 
 
 def _drawn(axes):

@@ -154,7 +154,7 @@ class Stack:
                                             dtype=self.settings.dtype, device=self.device) for name in TERMS}
 
     def draw(self, epoch):
-        """All that is random in an epoch of all replicas, :class:`mpcl.batches.Draw` of tensors (step, replica, ...)."""
+        """All that is random in an epoch, :class:`mpcl.batches.Draw` of tensors (step, replica, ...)."""
         return stacked([replica.draw(epoch, self.settings) for replica in self.replicas], self.begins, self.device)
 
     def losses(self, drawn, step):

@@ -35,7 +35,7 @@ class Settings:
             is constant, a fifth of its training participants validate); 0 trains all epochs and keeps the last state.
     """
 
-    epochs: int = 40
+    epochs: int = 20
     batch: int = 64
     moments: int = 3
     learning_rate: float = 3e-3

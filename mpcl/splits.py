@@ -146,6 +146,7 @@ def leaky_windows(dataset):
 
 PROTOCOLS = {"leave-one-participant-out": leave_one_participant_out, "participants": participants, "clips": clips,
              "trials": trials, "leaky-windows": leaky_windows}
+WITHOUT = "-without-"  # participants-without-behavioural: the folds of participants, and held-out windows lack a branch
 
 
 def folds(dataset, protocol):
@@ -153,7 +154,7 @@ def folds(dataset, protocol):
 
     Args:
         dataset: a data set that follows the contract.
-        protocol: a name in ``PROTOCOLS``.
+        protocol: a name in ``PROTOCOLS``; what follows ``WITHOUT`` in it does not change the folds.
 
     Returns:
         list of folds.
@@ -161,9 +162,10 @@ def folds(dataset, protocol):
     Raises:
         DatasetError: for an unknown protocol, or a data set that cannot be split.
     """
-    if protocol not in PROTOCOLS:
-        raise DatasetError(f"unknown protocol {protocol!r}; choose {' or '.join(PROTOCOLS)}")
-    return PROTOCOLS[protocol](dataset)
+    name = protocol.partition(WITHOUT)[0]
+    if name not in PROTOCOLS:
+        raise DatasetError(f"unknown protocol {name!r}; choose {' or '.join(PROTOCOLS)}")
+    return PROTOCOLS[name](dataset)
 
 
 def inner(training, protocol):
@@ -176,6 +178,7 @@ def inner(training, protocol):
     Returns:
         list of folds of ``training``.
     """
+    protocol = protocol.partition(WITHOUT)[0]
     return folds(training, "participants" if protocol == "leave-one-participant-out" else protocol)
 
 

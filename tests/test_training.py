@@ -34,7 +34,8 @@ def same(one, other):
 
 
 def close(one, other):
-    return one.keys() == other.keys() and all(np.allclose(one[k], other[k], rtol=0, atol=1e-9) for k in one)
+    """Within rounding, of which Adam makes a large number where a gradient is small."""
+    return one.keys() == other.keys() and all(np.allclose(one[k], other[k], rtol=0, atol=1e-8) for k in one)
 
 
 def test_a_replica_is_what_it_would_be_alone(cohort):

@@ -9,15 +9,16 @@ from mpcl.evaluation.baselines.catalogue import BASELINES, OPTIONAL
 from mpcl.evaluation.floors import CONDITIONAL, FLOORS
 from mpcl.evaluation.metrics import LEVELS, participant_scores
 from mpcl.model.network import MPCLConfig
-from mpcl.splits import folds, part, rows
+from mpcl.splits import WITHOUT, folds, part, rows
 from mpcl.training import TrainingError, fit, predict
 
 SWITCHES = tuple(f.name for f in fields(MPCLConfig) if f.type in (bool, "bool"))
 ABLATIONS = tuple(f"mpcl-no-{switch}" for switch in SWITCHES)
 SEEDLESS = (*FLOORS, *CONDITIONAL, "nearest_neighbour")  # the same with every seed
 CHECKS = ("nearest_neighbour", "shuffled_labels")  # what memorises, and what has nothing to learn: no competitors
-NETWORKS = ("shuffled_labels", "mpcl", *ABLATIONS)  # all folds and seeds are trained at once
-METHODS = (*FLOORS, *CONDITIONAL, *CHECKS, *BASELINES, "mpcl", *ABLATIONS)
+NETWORKS = ("shuffled_labels", "mpcl", "mpcl-ensemble", *ABLATIONS)  # all folds and seeds are trained at once
+MEMBERS = 5  # networks of an ensemble, whose predictions are averaged
+METHODS = (*FLOORS, *CONDITIONAL, *CHECKS, *BASELINES, "mpcl", *ABLATIONS, "mpcl-ensemble")
 ANSWERS = ("distribution", "rating", "condition", "clip")  # of a held-out window, and whatever is named truth_*
 
 
@@ -74,7 +75,8 @@ def run(dataset, method, protocol, seeds, settings, device="auto"):
     Args:
         dataset: a data set that follows the contract.
         method: name.
-        protocol: name of a split, see :mod:`mpcl.splits`.
+        protocol: name of a split, see :mod:`mpcl.splits`; ``participants-without-behavioural`` is ``participants``
+            with held-out windows of which the behavioural branch was not measured, which no method was told before.
         seeds: list of int.
         settings: :class:`mpcl.settings.Settings`.
         device: see :func:`mpcl.settings.device_of`.
@@ -88,14 +90,18 @@ def run(dataset, method, protocol, seeds, settings, device="auto"):
     dataset = dataset.drop_vars([name for name in dataset.variables if name.startswith("truth_")])
     dataset = shuffled(dataset) if method == "shuffled_labels" else dataset
     every, answers = folds(dataset, protocol), dataset.distribution.shape
-    fitted = networks(dataset, method, every, seeds, settings, device) if method in NETWORKS else {}
+    fitted = {}
+    if method in NETWORKS:
+        several = [member for seed in seeds for member in members(method, seed)]
+        fitted = networks(dataset, method, every, several, settings, device)
     predicted = np.full((len(seeds), *answers), np.nan)  # (seed, window, emotion)
     for fold in every:
         training, test = part(dataset, fold)
-        held_out, blind = rows(dataset, fold)[1], unlabelled(test)
+        held_out, blind = rows(dataset, fold)[1], without(unlabelled(test), protocol.partition(WITHOUT)[2])
         for place, seed in enumerate(seeds):
             if method in NETWORKS:
-                guess = predict(fitted[fold, seed], blind, training, settings, device)
+                guess = np.mean([predict(fitted[fold, member], blind, training, settings, device)
+                                 for member in members(method, seed)], 0)
             elif method == "condition_oracle":
                 guess = FLOORS[method](training, blind.assign_coords(clip=test["clip"]))
             elif method in FLOORS:
@@ -106,6 +112,16 @@ def run(dataset, method, protocol, seeds, settings, device="auto"):
                 guess = baseline(method, seed, settings).fit(training).predict(blind)
             predicted[place, held_out] = guess
     return [{level: participant_scores(dataset, one, level) for level in LEVELS} for one in predicted]
+
+
+def members(method, seed):
+    """The seeds of the networks that are averaged: a method's own seed, or for an ensemble as many others.
+
+    Example:
+        >>> members("mpcl", 2), members("mpcl-ensemble", 2)
+        ((2,), (10, 11, 12, 13, 14))
+    """
+    return tuple(range(MEMBERS * seed, MEMBERS * (seed + 1))) if method == "mpcl-ensemble" else (seed,)
 
 
 def networks(dataset, method, every, seeds, settings, device="auto"):
@@ -149,6 +165,28 @@ def unlabelled(dataset):
         The same windows and signals, with participant, trial and times, and the names of the emotions.
     """
     return dataset.drop_vars([name for name in dataset.variables if name in ANSWERS or name.startswith("truth_")])
+
+
+def without(dataset, branch):
+    """The same windows with nothing measured of a branch.
+
+    Args:
+        dataset: a data set that follows the contract.
+        branch: ``physiological`` or ``behavioural``; empty for a data set as it is.
+
+    Returns:
+        data set.
+
+    Raises:
+        DatasetError: if the data set has no such branch, or no other.
+    """
+    if not branch:
+        return dataset
+    lost = [name for name in modalities(dataset) if dataset[name].attrs["branch"] == branch]
+    if not 0 < len(lost) < len(modalities(dataset)):
+        raise DatasetError(f"the branch {branch!r} cannot be lost: it must be one of two that were measured",
+                           dataset.attrs.get("dataset", ""))
+    return dataset.assign({name: dataset[name].where(False) for name in lost})
 
 
 def shuffled(dataset, seed=0):

@@ -19,7 +19,7 @@ from mpcl import provenance
 from mpcl.data.contract import DatasetError, fingerprint, read_netcdf, write_netcdf
 from mpcl.evaluation.floors import CONDITIONAL, FLOORS, NotApplicable
 from mpcl.evaluation.metrics import BETTER, LEVELS, SIX
-from mpcl.evaluation.protocol import CHECKS, NETWORKS, SEEDLESS, absent_modalities, check_methods, run
+from mpcl.evaluation.protocol import CHECKS, MEMBERS, NETWORKS, SEEDLESS, absent_modalities, check_methods, run
 from mpcl.evaluation.statistics import holm, holm_intervals, improvement, interval, sign_flip
 from mpcl.settings import ParameterError, Settings, device_of
 from mpcl.splits import folds, names
@@ -61,6 +61,8 @@ def evaluate(dataset, methods="all", protocol="participants", seeds=(0,), settin
     if out is not None and Path(out).exists():
         results = resume(results, out)
     todo = list(steps(results, methods, counts, seeds, CHUNK[device_of(device).type]))
+    if out is not None and todo:
+        note(results, out)
     with tqdm(todo, disable=None if progress else True, unit="step") as bar:
         for method, name, place, some in bar:
             bar.set_postfix_str(f"{method}, {name}", refresh=True)
@@ -76,6 +78,26 @@ def evaluate(dataset, methods="all", protocol="participants", seeds=(0,), settin
             if out is not None:
                 write_netcdf(results, out)
     return results
+
+
+def note(results, out):
+    """Write down what is about to run, in ``runs.csv`` beside the results file, before there is any score.
+
+    So that the file shows which configurations were looked at on held-out participants, and how often.
+
+    Args:
+        results: a results data set.
+        out: its file.
+    """
+    facts = {name: results.attrs[name] for name in ("commit", "code_fingerprint", "dataset", "label_recipe",
+                                                    "conditions", "features", "normalisation")}
+    known = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "file": Path(out).name, **facts,
+             "protocols": " ".join(results.protocol.values), "seeds": results.sizes["seed"],
+             "cohorts": results.sizes["cohort"], "methods": " ".join(results.method.values),
+             "settings": results.attrs["settings"]}
+    log = Path(out).with_name("runs.csv")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame([known]).to_csv(log, mode="a", header=not log.exists(), index=False)
 
 
 def steps(results, methods, counts, seeds, together):
@@ -100,7 +122,8 @@ def steps(results, methods, counts, seeds, together):
                 done = there.sel({"method": method, "protocol": protocol}).isel(cohort=place)
                 wanted = seeds[:1] * (not done.any()) if method in SEEDLESS else seeds
                 wanted = [seed for seed in wanted if not done.sel(seed=seed)]
-                size = max(1, together // count) if method in NETWORKS else 1
+                several = count * (MEMBERS if method == "mpcl-ensemble" else 1)
+                size = max(1, together // several) if method in NETWORKS else 1
                 yield from ((method, protocol, place, wanted[at : at + size]) for at in range(0, len(wanted), size))
 
 

@@ -98,6 +98,7 @@ class MPCLConfig:
         names, emotions, valence = [name for name, *_ in self.modalities], self.emotions, self.valence
         whole = (self.width, self.prototypes_per_emotion, *(count for *_, count in self.modalities))
         positive = (self.temperature, self.cooccurrence_strength, *self.betas)
+        finite = all(0 < one < np.inf for one in positive)
         weights = self.w_prototypes, self.w_relation
         counted, valued = all(isinstance(one, int) and one > 0 for one in whole), set(valence) <= {-1, 0, 1}
         return {
@@ -108,7 +109,7 @@ class MPCLConfig:
             f"valence must be -1, 0 or 1 an emotion, not {valence}": valued and len(valence) == len(emotions),
             f"width, prototypes_per_emotion and features must be whole and positive, not {whole}": counted,
             f"width must be even, not {self.width}": self.width in range(2, 1 << 20, 2),
-            f"temperature, cooccurrence_strength and betas must be positive, not {positive}": all(0 < one < np.inf for one in positive),
+            f"temperature, cooccurrence_strength and betas must be positive, not {positive}": finite,
             f"dropout must be from 0 to below 1, not {self.dropout}": 0 <= self.dropout < 1,
             f"w_... must be 0 or positive, not {weights}": all(0 <= one < np.inf for one in weights),
         }

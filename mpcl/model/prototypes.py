@@ -18,7 +18,7 @@ def similarity(summary, prototypes, temperature):
 
 
 class PrototypeBanks(nn.Module):
-    """A bank of prototypes in each branch, and a token of each emotion: the trial beside what it resembles (our reading).
+    """A bank of prototypes in each branch, and a token of each emotion: the trial, and what it resembles (our reading).
 
     Both banks start from one draw, so that prototype (c, k) means the same in both. With s of :func:`similarity`, the
     activation is a_c = lse_k s_ck, and among the prototypes of *one* emotion the nearest are recalled:

@@ -1,10 +1,12 @@
 """Results: complete, resumable, never without floors, and true to what was computed."""
 
+import json
 import os
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -72,7 +74,7 @@ def test_an_interrupted_evaluation_goes_on_and_ends_in_the_same_file(scored, coh
     for name in set(whole.attrs) - {"created", "commit"}:
         assert results.read(out).attrs[name] == whole.attrs[name]
     np.testing.assert_array_equal(whole.score.sel({"method": "mpcl"}), scored.score.sel({"method": "mpcl"}))
-    assert [p.name for p in tmp_path.iterdir()] == ["r.nc"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.nc", "runs.csv"]
 
 
 def test_a_killed_evaluation_leaves_a_whole_file(cohort, tmp_path):
@@ -199,3 +201,45 @@ def test_provenance_is_complete(scored):
                  "commit", "created"):
         assert scored.attrs[name]
     assert "5 participants" in results.describe(scored)
+
+
+def test_without_a_branch_the_same_networks_are_told_nothing_of_it(cohort):
+    """Whatever the lost branch held, the scores are the same; the other branch still counts."""
+    names = [name for name in protocol.modalities(cohort) if cohort[name].attrs["branch"] == "behavioural"]
+    held_out = cohort.participant.values == "P05"
+    changed = cohort.copy(deep=True)
+    for name in names:
+        changed[name].values[held_out] = 7.0
+
+    def score(dataset, split):
+        return protocol.run(dataset, "mpcl", split, [0], QUICK, "cpu")[0]["window"].sel(participant="P05")
+
+    lost = "leave-one-participant-out-without-behavioural"
+    np.testing.assert_array_equal(score(cohort, lost), score(changed, lost))
+    assert not np.allclose(score(cohort, "leave-one-participant-out"), score(cohort, lost))
+    with pytest.raises(DatasetError, match="'chest' cannot be lost"):
+        protocol.run(cohort, "mpcl", "participants-without-chest", [0], QUICK, "cpu")
+
+
+def test_an_ensemble_averages_the_predictions_of_its_members(cohort, monkeypatch):
+    seen = []
+    monkeypatch.setattr(protocol, "MEMBERS", 2)
+    real = protocol.participant_scores
+    monkeypatch.setattr(protocol, "participant_scores", lambda d, p, level: seen.append(p) or real(d, p, level))
+    for method, seeds in (("mpcl", [2, 3]), ("mpcl-ensemble", [1])):
+        protocol.run(cohort, method, "participants", seeds, QUICK, "cpu")
+    (one, _, two, _), (both, _) = seen[:4], seen[4:]
+    np.testing.assert_allclose(both, (one + two) / 2, atol=1e-9)
+
+
+def test_what_runs_is_written_down_before_it_has_a_score(cohort, tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("nothing was scored")
+
+    monkeypatch.setattr(results, "run", fail)
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            evaluate(cohort, "floors", "participants", [0], QUICK, "cpu", tmp_path / "r.nc")
+    kept = pd.read_csv(tmp_path / "runs.csv")
+    assert kept.file.tolist() == ["r.nc"] * 2 and kept.code_fingerprint.notna().all()
+    assert json.loads(kept.settings[0])["epochs"] == QUICK.epochs

@@ -87,7 +87,9 @@ def test_settings_that_are_not_valid_are_refused_all_at_once():
     for words in ("names", "branches", "emotions", "valence", "width must be even", "betas", "nan", "dropout", "w_"):
         assert words in message, words
     assert message.count("\n") == 10
-    for name, value in {"width": 4.0, "prototypes_per_emotion": 0, "betas": (1.0, 0.0), "cooccurrence_strength": 0.0, "dropout": -0.1}.items():
+    wrong = {"width": 4.0, "prototypes_per_emotion": 0, "betas": (1.0, 0.0), "cooccurrence_strength": 0.0,
+             "dropout": -0.1}
+    for name, value in wrong.items():
         with pytest.raises(ValueError, match=name):
             MPCLConfig(MODALITIES, EMOTIONS, VALENCE, **{name: value})
     with pytest.raises(dataclasses.FrozenInstanceError):
