@@ -41,6 +41,7 @@ def parser():
     evaluate.add_argument("--methods", nargs="+", default=["all"], help="names, 'all' or 'floors'")
     evaluate.add_argument("--seeds", type=int, default=1, help="number of model seeds")
     evaluate.add_argument("--cohorts", type=int, help="number of simulated cohorts, in place of the committed one")
+    evaluate.add_argument("--people", type=int, help="participants of each of them (default: 40)")
     evaluate.add_argument("--epochs", type=int, help="training epochs (default: those of the full profile)")
     evaluate.add_argument("--normalisation", default="transductive", help="transductive or inductive")
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
@@ -146,12 +147,15 @@ def load_cohorts(options):
     from mpcl.data import contract, simulated
     from mpcl.settings import ParameterError
 
+    if options.people and options.cohorts is None:
+        raise ParameterError("--people is the size of simulated cohorts; say how many with --cohorts")
     if options.cohorts is None:
         datasets = [load(options.dataset, options)]
     elif options.dataset != "simulated" or options.cohorts < 1:
         raise ParameterError("--cohorts takes a number from 1 on, and the data set simulated")
     else:
-        datasets = [simulated.cohort(**simulated.BENCHMARK, seed=seed) for seed in range(1, options.cohorts + 1)]
+        size = simulated.BENCHMARK | ({"participants": options.people} if options.people else {})
+        datasets = [simulated.cohort(**size, seed=seed) for seed in range(1, options.cohorts + 1)]
     print(contract.summary(datasets[0]))
     return datasets
 

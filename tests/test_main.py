@@ -60,6 +60,7 @@ def test_inspect_evaluate_and_table(study, tmp_path, capsys):
     (["evaluate", "--protocol", "windows", "--out", "r.nc"], "unknown protocol 'windows'"),
     (["evaluate", "--seeds", "0", "--out", "r.nc"], "--seeds must be at least 1"),
     (["evaluate", "--cohorts", "0", "--out", "r.nc"], "--cohorts takes a number from 1 on"),
+    (["evaluate", "--people", "8", "--out", "r.nc"], "--people is the size of simulated cohorts"),
     (["evaluate", "--protocol", "trials", "leaky-windows", "--out", "r.nc"], "end it in -leak.nc"),
     (["evaluate", "--epochs", "0", "--out", "r.nc"], "epochs must be at least 1"),
     (["evaluate", "--device", "gpu", "--out", "r.nc"], "unknown device 'gpu'"),

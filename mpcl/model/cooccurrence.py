@@ -31,7 +31,7 @@ def cooccurrence_matrix(distribution, weight=None, temperature=0.25):
 class CooccurrenceRetrieval(nn.Module):
     """The evidence for each emotion, joined by that for the emotions it was felt with in training (our reading).
 
-    r' = A r with A = (n I + kappa O) / (n + kappa), where n is the number of training trials and the prior strength
+    e' = A e with A = (n I + kappa O) / (n + kappa), where n is the number of training trials and the prior strength
     kappa is a number of trials: what was learned of one emotion from few trials leans on the others, from many it
     stands by itself. O is the memory, of training labels alone; nothing here is trained.
 

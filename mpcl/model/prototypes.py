@@ -22,7 +22,7 @@ class PrototypeBanks(nn.Module):
 
     Both banks start from one draw, so that prototype (c, k) means the same in both. With s of :func:`similarity`, the
     activation is a_c = lse_k s_ck, and among the prototypes of *one* emotion the nearest are recalled:
-    e_c = sqrt(D) sum_k softmax_k(s_c)_k P_ck / |P_ck| in each branch. The token is T_c = LN(h W + sum_b e_c^b U_b) with
+    R_c = sqrt(D) sum_k softmax_k(s_c)_k P_ck / |P_ck| in each branch. The token is T_c = LN(h W + sum_b R_c^b U_b) with
     h the summaries of all branches side by side.
 
     Args:
