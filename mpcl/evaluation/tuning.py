@@ -1,7 +1,8 @@
 """Tuning: as many trials for every method, on training participants alone, and a record of each.
 
 ``python -m mpcl.evaluation.tuning data/results/tuning-simulated.csv`` makes the record of two simulated cohorts
-that are for development; the defaults of every method are chosen from it.
+that are for development; the defaults of every method are chosen from it. ``python -m mpcl.evaluation.tuning
+data/results/sweep-simulated.csv sweep`` changes one setting of the network at a time, on cohorts of the same kind.
 """
 
 import json
@@ -15,11 +16,12 @@ import numpy as np
 import pandas as pd
 
 from mpcl.data import simulated
+from mpcl.data.contract import modalities
 from mpcl.evaluation.baselines.catalogue import BASELINES
 from mpcl.evaluation.metrics import participant_scores
 from mpcl.model.network import MPCLConfig
 from mpcl.settings import ParameterError, Settings
-from mpcl.splits import inner, part
+from mpcl.splits import inner, part, participants
 from mpcl.training import fit, predict
 
 TRIALS = 20
@@ -36,6 +38,15 @@ SPACE = {
     "emotiondict": LOOP | {"elements": (8, 16, 24), "w_modality": (0.1, 0.3, 1.0), "w_dictionary": (0.0, 0.1)},
     "helo": LOOP | {"epsilon": (0.05, 0.1, 0.5), "w_transport": (0.0, 0.1, 0.3), "w_labels": (0.1, 1.0)},
     "mpcl": LOOP | {"modality_dropout": (0.0, 0.1, 0.2)},
+}
+CHANGES = {
+    "betas": ((0.25,), (1.0,), (4.0,), (0.25, 1.0), (0.25, 1.0, 4.0, 16.0)),
+    "prototypes_per_emotion": (1, 4, 8),
+    "temperature": (0.1, 1.0),
+    "cooccurrence_strength": (1.0, 100.0, 1600.0, 6400.0),
+    "width": (24, 96),
+    "moments": (1, 2, 5),
+    "modalities": ("physiological", "behavioural", "eeg", "eda", "face"),
 }
 
 
@@ -132,17 +143,66 @@ def tune_simulated(method, trials=TRIALS, settings=None, cohorts=COHORTS):
         for place, (number, own, folds) in enumerate(parts)])
 
 
+def sweep(settings=None, cohorts=COHORTS, seeds=(0, 1), changes=None):
+    """The network with one setting changed at a time, and with fewer modalities: everybody held out once.
+
+    Args:
+        settings: :class:`mpcl.settings.Settings`.
+        cohorts: seeds of development cohorts, 24 participants, 16 clips and 5 windows a trial each.
+        seeds: of the networks, over which a participant's score is averaged.
+        changes: dict from a setting of :class:`mpcl.model.network.MPCLConfig`, ``moments`` or ``modalities`` to the
+            values tried, ``CHANGES`` by default.
+
+    Returns:
+        :class:`pandas.DataFrame` (setting, value, cohort, participant, kl).
+    """
+    settings, frames = settings or Settings(), []
+    tried = [("default", None)] + [(name, value) for name, values in (changes or CHANGES).items() for value in values]
+    for number in cohorts:
+        whole = simulated.cohort(seed=number)
+        for name, value in tried:
+            lost = [m for m in modalities(whole) if name == "modalities" and m != value
+                    and whole[m].attrs["branch"] != value]
+            own, training = whole.drop_vars(lost), replace(settings, moments=value) if name == "moments" else settings
+            changed = {} if name in ("default", "moments", "modalities") else {name: value}
+            kl = _held_out(own, changed, seeds, training).round(5)
+            frames.append(pd.DataFrame({"setting": name, "value": str(value or ""), "cohort": number,
+                                        "participant": kl.index, "kl": kl.values}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _held_out(dataset, changed, seeds, settings):
+    """KL of each participant of a cohort, held out once, averaged over seeds: :class:`pandas.Series`."""
+    every = participants(dataset)
+    result = fit(MPCLConfig.from_dataset(dataset, **changed), dataset, every, list(seeds), settings, "cpu")
+    found = []
+    for fold, model in zip(result.folds, result.models, strict=True):
+        known, held_out = part(dataset, fold)
+        predicted = predict(model, held_out, known, settings)
+        found.append(participant_scores(held_out, predicted).sel(metric="kl").to_series())
+    return pd.concat(found).groupby(level=0).mean()
+
+
+def _write(record, out):
+    part_file = out.with_name(f".{out.name}.{os.getpid()}.part")
+    record.to_csv(part_file, index=False)
+    os.replace(part_file, out)
+
+
 def main(out, *methods):
-    """Tune methods (all by default) on the development cohorts; rows of other methods in the file are kept."""
+    """Tune methods (all by default) on the development cohorts; rows of other methods in the file are kept.
+
+    The word ``sweep`` in place of a method makes the record of :func:`sweep`.
+    """
     out, settings = Path(out), Settings(epochs=10, precision="float32")
+    if methods == ("sweep",):
+        return _write(sweep(Settings(precision="float32")), out)
     for method in methods or SPACE:
         record = tune_simulated(method, settings=settings)
         if out.exists():
             before = pd.read_csv(out)
             record = pd.concat([before[before.method != method], record])
-        part_file = out.with_name(f".{out.name}.{os.getpid()}.part")
-        record.to_csv(part_file, index=False)
-        os.replace(part_file, out)
+        _write(record, out)
         mean = record[record.method == method].groupby("hyper").kl.mean().sort_values()
         print(f"{method}: {mean.iloc[0]:.4f} {mean.index[0]}, median {mean.median():.4f}", flush=True)
 

@@ -1,5 +1,6 @@
 """What every baseline must do, whatever it learns; and what is particular to some."""
 
+import dataclasses
 import importlib
 import json
 
@@ -254,6 +255,21 @@ def test_defaults_are_what_tuning_found_best():
         assert len(mean) == tuning.TRIALS and own.groupby("hyper").cohort.nunique().eq(len(tuning.COHORTS)).all()
         if method in BASELINES:
             assert BASELINES[method].keywords == json.loads(mean.idxmin())
+
+
+def test_a_sweep_changes_one_thing_at_a_time(monkeypatch):
+    real = tuning.simulated.cohort
+    monkeypatch.setattr(tuning.simulated, "cohort", lambda seed: real(participants=3, clips=3, windows=2, seed=seed))
+    seen, fit = [], tuning.fit
+    monkeypatch.setattr(tuning, "fit", lambda *given: seen.append((given[0], given[4])) or fit(*given))
+    record = tuning.sweep(QUICK, [7], [0], {"width": [8], "moments": [1], "modalities": ["behavioural", "eda"]})
+    assert record.groupby(["setting", "value"]).size().to_dict() == {
+        ("default", ""): 3, ("width", "8"): 3, ("moments", "1"): 3, ("modalities", "behavioural"): 3,
+        ("modalities", "eda"): 3}
+    (plain, _), (wide, _), (_, moments), (branch, _), (lone, _) = seen
+    assert wide == dataclasses.replace(plain, width=8) and moments == dataclasses.replace(QUICK, moments=1)
+    assert set(branch.branches) == {"behavioural"} and [name for name, *_ in lone.modalities] == ["eda"]
+    assert record.kl.nunique() > 12
 
 
 def test_tuning_takes_the_best_of_what_it_records(cohort):
