@@ -305,6 +305,57 @@ def scores(axes, bounds, metric):
     return axes
 
 
+def differences(axes, bounds, metric):
+    """Paired differences of methods from one of them, in colour where the interval excludes 0.
+
+    Args:
+        axes: where to draw.
+        bounds: :class:`xarray.DataArray` (method, metric, bound) of :func:`mpcl.evaluation.results.differences`.
+        metric: name.
+
+    Returns:
+        the axes.
+    """
+    chosen = bounds.sel(metric=metric)
+    low, high = chosen.sel(bound="lower").values, chosen.sel(bound="upper").values
+    at, colors = np.arange(len(low)), np.where((low > 0) | (high < 0), MODEL, FLOOR)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.hlines(at, low, high, color=colors, linewidth=2)
+    axes.scatter(chosen.sel(bound="mean"), at, color=colors, zorder=3, s=34)
+    axes.set_yticks(at, [str(name).removeprefix("mpcl-") for name in chosen.method.values])
+    axes.set_ylim(len(at) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(f"difference in {metric}")
+    return axes
+
+
+def learning_from(axes, curves, limit=None):
+    """Scores against the number of participants that were learned from, with intervals.
+
+    Args:
+        axes: where to draw.
+        curves: dict from method to a :class:`pandas.DataFrame` with the columns mean, lower and upper, indexed by
+            the number of training participants.
+        limit: the same frame for the best possible prediction, or None.
+
+    Returns:
+        the axes.
+    """
+    colors = {"mpcl": MODEL, "mean_label": FLOOR}
+    others = iter(("#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"))
+    for name, frame in curves.items():
+        color = colors.get(name) or next(others)
+        axes.fill_between(frame.index, frame.lower, frame.upper, color=color, alpha=0.12, linewidth=0)
+        axes.plot(frame.index, frame["mean"], color=color, marker="o", markersize=4, linewidth=1.6, label=name)
+    if limit is not None:
+        axes.plot(limit.index, limit["mean"], color=INK, linestyle="--", linewidth=1.2, label="best possible")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(list(frame.index), [f"{n:g}" for n in frame.index])
+    axes.set_xlabel("participants to learn from")
+    axes.legend(fontsize=8)
+    return axes
+
+
 def participants(axes, frame, method, floor, metric):
     """Each participant's score under a method beside the same participant's under a floor.
 

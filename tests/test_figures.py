@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from matplotlib.colors import to_hex
 
 from mpcl import figures
 from mpcl.data.contract import missing
@@ -82,6 +83,32 @@ def test_the_idea_shades_the_trial_and_shows_its_label(cohort):
     np.testing.assert_allclose([shade.x0, shade.x1], [own.start.min() / 60, own.stop.max() / 60])
     np.testing.assert_allclose([bar.get_width() for bar in below.patches], own.distribution.values[0])
     assert len(above.lines) == 3
+    plt.close(figure)
+
+
+def test_differences_are_in_colour_where_they_exclude_zero():
+    values = [[[0.2, 0.1, 0.3]], [[0.1, -0.1, 0.3]], [[-0.2, -0.3, -0.1]]]
+    bounds = xr.DataArray(values, dims=("method", "metric", "bound"), coords={
+        "method": ["mpcl-no-memory", "ridge", "boosting"], "metric": ["kl"], "bound": ["mean", "lower", "upper"]})
+    with figures.canvas() as (figure, axes):
+        figures.differences(axes, bounds, "kl")
+    colors = [to_hex(color).upper() for color in axes.collections[0].get_colors()]
+    assert colors == [figures.MODEL, figures.FLOOR, figures.MODEL]
+    table = figures.numbers(figure)
+    assert table[table.kind == "point"][["y", "x"]].values.tolist() == [
+        ["no-memory", 0.2], ["ridge", 0.1], ["boosting", -0.2]]
+    plt.close(figure)
+
+
+def test_a_curve_of_learning_from_more_people_shows_its_intervals_and_its_limit():
+    frame = pd.DataFrame({"mean": [3.0, 2.0], "lower": [2.5, 1.5], "upper": [3.5, 2.5]}, index=[8, 32])
+    with figures.canvas() as (figure, axes):
+        figures.learning_from(axes, {"mpcl": frame, "ridge": frame + 1}, limit=frame - 2)
+    table = figures.numbers(figure)
+    lines = table[table.kind == "line"].groupby("series").y.apply(list).to_dict()
+    assert lines == {"mpcl": [3, 2], "ridge": [4, 3], "best possible": [1, 0]}
+    assert set(table[(table.kind == "band")].y) >= {3.5, 1.5, 2.5}
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["8", "32"]
     plt.close(figure)
 
 

@@ -119,6 +119,34 @@ def scores():
     return figure, bounds.sel(metric="kl").to_pandas()
 
 
+def differences():
+    """What removing a component costs in KL on the simulated cohort: mean and 95 % interval after Holm.
+
+    Dots with horizontal interval lines around a vertical line at zero, in colour where the interval excludes zero.
+    """
+    removed = [name for name in results.complete(kept()) if str(name).startswith("mpcl-no-")]
+    bounds = results.differences(kept(), others=removed, metrics=["kl"])
+    with figures.canvas(height=2.6) as (figure, axes):
+        figures.differences(axes, bounds, "kl")
+    return figure, bounds.sel(metric="kl").to_pandas()
+
+
+def learning_from():
+    """Scores against the number of participants learned from. *These numbers are made up*; chapter 12 has real ones.
+
+    Two falling lines with pale bands above a dashed horizontal line.
+    """
+    people, limit = np.array([8, 16, 32, 64, 128]), 0.024
+    curves = {name: pd.DataFrame({"mean": limit + a / people**0.5}, index=people)
+              for name, a in (("ridge", 0.2), ("mpcl", 0.15))}
+    curves = {name: frame.assign(lower=frame["mean"] * 0.95, upper=frame["mean"] * 1.05)
+              for name, frame in curves.items()}
+    best = pd.DataFrame({"mean": np.full(len(people), limit)}, index=people)
+    with figures.canvas(height=2.8) as (figure, axes):
+        figures.learning_from(axes, curves, best)
+    return figure, pd.concat(curves, axis=1)
+
+
 def participants():
     """Every participant of the simulated cohort: the network beside the mean label, ordered by the latter.
 
@@ -146,7 +174,8 @@ def idea():
     return figure, pd.DataFrame({"share": own.distribution.values}, index=own.emotion.values)
 
 
-GALLERY = (label_distribution, matrix, recording, presence, learning_curve, scores, participants, idea)
+GALLERY = (label_distribution, matrix, recording, presence, learning_curve, scores, differences, learning_from,
+           participants, idea)
 
 
 def draw(to, chosen=GALLERY):

@@ -21,7 +21,7 @@ LINK = '<a href="{}" download>{}</a>'
 def copy_data(file, to):
     """Lay a data file down beside the pages; returns the names under which it can be had."""
     copy_asset(str(file), str(to))
-    if file.parent.name != "results":
+    if file.parent.name != "results" or file.suffix == ".csv":
         return [file.name]
     scores = xr.load_dataset(file, engine="h5netcdf").score.to_series().dropna()
     scores.to_csv(to / f"{file.stem}.csv", float_format="%.6g")
@@ -36,7 +36,7 @@ def offer_downloads(app, page, template, context, doctree):
     chapter = Path(app.srcdir, f"{page}.ipynb")
     if chapter.exists():
         up, to = "../" * page.count("/"), Path(app.outdir, FOLDER)
-        names = [name for file in read_data(chapter) if file.suffix == ".nc" for name in copy_data(file, to)]
+        names = [name for file in read_data(chapter) if file.suffix in (".nc", ".csv") for name in copy_data(file, to)]
         links = [LINK.format(f"{up}_sources/{page}.ipynb", "the notebook as it was run")]
         links += [LINK.format(f"{up}{FOLDER}/{name}", name) for name in names]
         context["body"] += BOX.format(", ".join(links))
