@@ -293,9 +293,9 @@ def test_the_page_of_runs_tells_of_every_chapter(html, tmp_path):
 
 def test_what_stands_behind_a_page_can_be_taken_along(html):
     shown = (html / "book" / "11_results.html").read_text(encoding="utf-8")
-    assert "_static/data/simulated-plain-all.csv" in shown and "_sources/book/11_results.ipynb" in shown
-    table = pd.read_csv(html / "_static" / "data" / "simulated-plain-all.csv")
-    scores = read(ROOT / "data" / "results" / "simulated-plain-all.nc").score.to_series().dropna()
+    assert "_static/data/simulated-plain-benchmark.csv" in shown and "_sources/book/11_results.ipynb" in shown
+    table = pd.read_csv(html / "_static" / "data" / "simulated-plain-benchmark.csv")
+    scores = read(ROOT / "data" / "results" / "simulated-plain-benchmark.nc").score.to_series().dropna()
     np.testing.assert_allclose(table.score, scores, rtol=1e-5)
     assert list(table.columns) == [*scores.index.names, "score"]
 

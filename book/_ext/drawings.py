@@ -44,7 +44,7 @@ def cohort():
 
 @lru_cache
 def kept():
-    return results.read(ROOT / "data" / "results" / "simulated-plain-all.nc")
+    return results.read(ROOT / "data" / "results" / "simulated-plain-benchmark.nc")
 
 
 def label_distribution():
@@ -109,7 +109,7 @@ def learning_curve():
 
 
 def scores():
-    """Mean KL of every method on the simulated cohort, with 95 % intervals over participants.
+    """Mean KL of every method on five simulated cohorts, with 95 % intervals over participants.
 
     Dots with horizontal interval lines, one a method: grey for predictors without signals, red for the network.
     """
@@ -120,7 +120,7 @@ def scores():
 
 
 def differences():
-    """What removing a component costs in KL on the simulated cohort: mean and 95 % interval after Holm.
+    """What removing a component costs in KL on five simulated cohorts: mean and 95 % interval after Holm.
 
     Dots with horizontal interval lines around a vertical line at zero, in colour where the interval excludes zero.
     """
@@ -148,11 +148,11 @@ def learning_from():
 
 
 def participants():
-    """Every participant of the simulated cohort: the network beside the mean label, ordered by the latter.
+    """Every participant of one simulated cohort: the network beside the mean label, ordered by the latter.
 
     Pairs of a grey square and a red dot, joined by a line, one pair a participant; most dots lie lower.
     """
-    shown = results.participant_table(kept(), "kl")[["mean_label", "mpcl"]]
+    shown = results.participant_table(kept().isel(cohort=[0]), "kl")[["mean_label", "mpcl"]]
     with figures.canvas(height=2.8) as (figure, axes):
         figures.participants(axes, shown, "mpcl", "mean_label", "KL")
     return figure, shown
