@@ -300,6 +300,16 @@ def test_what_stands_behind_a_page_can_be_taken_along(html):
     assert list(table.columns) == [*scores.index.names, "score"]
 
 
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_every_figure_of_a_chapter_offers_its_numbers(html, path):
+    drawn = [cell for cell in nbformat.read(path, 4).cells if cell.metadata.get("mystnb", {}).get("figure")]
+    soup = BeautifulSoup((html / "book" / f"{path.stem}.html").read_text(encoding="utf-8"), "html.parser")
+    links = [link["href"] for link in soup.select("figcaption a.numbers")]
+    assert len(links) == len({*links}) == len(drawn)
+    for link in links:
+        assert len(pd.read_csv(html / "book" / link)) > 0, link
+
+
 # Links and sizes ----------------------------------------------------------------------------------
 
 
