@@ -34,6 +34,7 @@ ORDER = [
     "mpcl.evaluation",
     "mpcl.evaluation.protocol",
     "mpcl.evaluation.results",
+    "mpcl.evaluation.claims",
     "mpcl.profiles",
     "mpcl.exercises",
     "mpcl.figures",
