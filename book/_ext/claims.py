@@ -7,11 +7,11 @@ from mpcl.evaluation import claims
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, MARK = "book/claims", "<!-- claims -->"
 CLAIM = """
-### {number} · {claim}
+## {number} · {claim}
 
 {source}; {{doc}}`{chapter}`. Verdict: **{verdict}**.
 
-| | |
+| data | found |
 |---|---|
 | simulated | {simulated} |
 | WESAD | {wesad} |

@@ -45,6 +45,8 @@ def judge(claim, folder):
     against some, or on simulated people alone. *Not reproduced*: it was measured, and nothing was beyond chance.
     *Not attempted*: nothing was measured. A reported figure is reproduced where the interval of ours includes it.
 
+    Where components are removed, all that were removed in that file are one family after Holm.
+
     Args:
         claim: one of :func:`read`.
         folder: of the results files.
@@ -88,9 +90,11 @@ def _differences(path, evidence):
     others = [name for name in evidence["others"] if name in there]
     if not others or "mpcl" not in there:
         return None
-    metric = evidence.get("metric", "kl")
-    return results.differences(scored, "mpcl", others, protocol, evidence.get("level", "window"), [metric]).sel(
-        metric=metric)
+    removed = [name for name in there if name.startswith("mpcl-no-")]  # one family, however many claims they are
+    family = sorted({*others, *(removed if set(others) <= set(removed) else ())})
+    metric, level = evidence.get("metric", "kl"), evidence.get("level", "window")
+    found = results.differences(scored, "mpcl", family, protocol, level, [metric])
+    return found.sel({"metric": metric, "method": others})
 
 
 def _sentence(bounds, wins):
