@@ -292,15 +292,10 @@ def scores(axes, bounds, metric):
         the axes.
     """
     chosen = bounds.sel(metric=metric)
-    at = np.arange(chosen.sizes["method"])
     floors = (*FLOORS, *CONDITIONAL)
     colors = [MODEL if str(name).startswith("mpcl") else FLOOR if name in floors else INK
               for name in chosen.method.values]
-    axes.hlines(at, chosen.sel(bound="lower"), chosen.sel(bound="upper"), color=colors, linewidth=2)
-    axes.scatter(chosen.sel(bound="mean"), at, color=colors, zorder=3, s=34)
-    axes.set_yticks(at, chosen.method.values)
-    axes.set_ylim(len(at) - 0.4, -0.6)
-    axes.grid(axis="y", visible=False)
+    _dots(axes, chosen, colors, chosen.method.values)
     axes.set_xlabel(f"{metric} ({str(chosen.better.values)} is better)")
     return axes
 
@@ -317,16 +312,22 @@ def differences(axes, bounds, metric):
         the axes.
     """
     chosen = bounds.sel(metric=metric)
-    low, high = chosen.sel(bound="lower").values, chosen.sel(bound="upper").values
-    at, colors = np.arange(len(low)), np.where((low > 0) | (high < 0), MODEL, FLOOR)
+    excludes = (chosen.sel(bound="lower") > 0) | (chosen.sel(bound="upper") < 0)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.hlines(at, low, high, color=colors, linewidth=2)
-    axes.scatter(chosen.sel(bound="mean"), at, color=colors, zorder=3, s=34)
-    axes.set_yticks(at, [str(name).removeprefix("mpcl-") for name in chosen.method.values])
-    axes.set_ylim(len(at) - 0.4, -0.6)
-    axes.grid(axis="y", visible=False)
+    _dots(axes, chosen, np.where(excludes, MODEL, FLOOR),
+          [str(name).removeprefix("mpcl-") for name in chosen.method.values])
     axes.set_xlabel(f"difference in {metric}")
     return axes
+
+
+def _dots(axes, chosen, colors, names):
+    """A dot and an interval for each method (method, bound), one below the other."""
+    at = np.arange(len(names))
+    axes.hlines(at, chosen.sel(bound="lower"), chosen.sel(bound="upper"), color=colors, linewidth=2)
+    axes.scatter(chosen.sel(bound="mean"), at, color=colors, zorder=3, s=34)
+    axes.set_yticks(at, names)
+    axes.set_ylim(len(at) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
 
 
 def learning_from(axes, curves, limit=None):
