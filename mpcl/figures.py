@@ -114,6 +114,14 @@ def _drawn(axes):
             ends = ({"x": x, "y": y + height / 2, "to_x": x + width} if flat else
                     {"x": x + width / 2, "y": y, "to_y": y + height})
             yield "bar", _series(bar), {name: [value] for name, value in ends.items()}
+    for drawn in axes.images:
+        if (values := drawn.get_array()).ndim == 2:
+            left, right, bottom, top = drawn.get_extent()  # whose rows run from top to bottom
+            rows, columns = values.shape
+            x = left + (np.arange(columns) + 0.5) * (right - left) / columns
+            y = top + (np.arange(rows) + 0.5) * (bottom - top) / rows
+            yield "map", _series(drawn), {"x": np.tile(x, rows), "y": np.repeat(y, columns),
+                                          "value": np.ma.filled(values.astype(float), np.nan).ravel()}
     for drawn in axes.collections:
         kind, series = type(drawn).__name__, _series(drawn)
         if kind == "PathCollection":

@@ -137,6 +137,11 @@ def test_numbers_of_a_map_are_its_cells_by_name():
     cells = figures.numbers(figure)
     assert cells[["y", "x", "value"]].values.tolist() == [
         ["happy", "happy", 1.0], ["happy", "sad", 0.2], ["sad", "happy", 0.3], ["sad", "sad", 1.0]]
+    with figures.canvas() as (picture, axes):
+        axes.imshow([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    assert figures.numbers(picture)[["y", "x", "value"]].values.tolist() == [
+        [0, 0, 1], [0, 1, 2], [1, 0, 3], [1, 1, 4], [2, 0, 5], [2, 1, 6]]
+    plt.close(picture)
     with figures.canvas(1, 2, sharey=True) as (shared, (left, right)):
         left.set_yticks([0, 1], ["happy", "sad"])
         right.barh([0, 1], [2.0, 3.0])

@@ -1,7 +1,7 @@
 """What a page offers its reader beside the text: what was run to make it, ready to be taken along.
 
 Each chapter ends with links to its notebook and to the data behind its figures: the committed
-netCDF files that its code reads, and the scores among them as CSV. Where ``BOOK_REPOSITORY`` names a
+netCDF files that its code reads, and the scores among them as CSV, compressed. Where ``BOOK_REPOSITORY`` names a
 public address of this repository, chapters get buttons that open them there; nobody has tried these yet.
 """
 
@@ -24,8 +24,9 @@ def copy_data(file, to):
     if file.parent.name != "results" or file.suffix == ".csv":
         return [file.name]
     scores = xr.load_dataset(file, engine="h5netcdf").score.to_series().dropna()
-    scores.to_csv(to / f"{file.stem}.csv", float_format="%.6g")
-    return [file.name, f"{file.stem}.csv"]
+    name = f"{file.stem}.csv.gz"  # a hundred thousand rows
+    scores.to_csv(to / name, float_format="%.6g", compression={"method": "gzip", "mtime": 0})
+    return [file.name, name]
 
 
 def offer_downloads(app, page, template, context, doctree):
