@@ -19,7 +19,16 @@ from mpcl import provenance
 from mpcl.data.contract import DatasetError, fingerprint, read_netcdf, write_netcdf
 from mpcl.evaluation.floors import CONDITIONAL, FLOORS, NotApplicable
 from mpcl.evaluation.metrics import BETTER, LEVELS, SIX
-from mpcl.evaluation.protocol import CHECKS, MEMBERS, NETWORKS, SEEDLESS, absent_modalities, check_methods, run
+from mpcl.evaluation.protocol import (
+    ABLATIONS,
+    CHECKS,
+    MEMBERS,
+    NETWORKS,
+    SEEDLESS,
+    absent_modalities,
+    check_methods,
+    run,
+)
 from mpcl.evaluation.statistics import holm, holm_intervals, improvement, interval, sign_flip
 from mpcl.settings import ParameterError, Settings, device_of
 from mpcl.splits import folds, names
@@ -267,6 +276,27 @@ def intervals(results, protocol=None, level="window", metrics=None):
     return _labelled([[_interval(one) for one in method] for method in ordered.values], ordered)
 
 
+def change(results, method, against="mpcl", protocol=None, level="window"):
+    """The paired difference of a method from another within each participant, seeds averaged.
+
+    A network and its ablations draw the same batches with the same seed, so that they are compared on the seeds that
+    both were trained with; a method that has none of its own is compared with the mean over all.
+
+    Args:
+        results, protocol, level: see :func:`by_participant`.
+        method, against: names; the second is subtracted.
+
+    Returns:
+        :class:`xarray.DataArray` (cohort, participant, metric).
+    """
+    if {method, against} <= {"mpcl", *ABLATIONS}:
+        there = results.score.sel({"method": [method, against]}).notnull().any(("participant", "metric", "level"))
+        there = there.sel(protocol=protocol or results.protocol.values[0]).all("method").any("cohort")
+        results = results.sel(seed=there.values)
+    scores = by_participant(results, protocol, level)
+    return scores.sel({"method": method}, drop=True) - scores.sel({"method": against}, drop=True)
+
+
 def differences(results, against="mpcl", others=None, protocol=None, level="window", metrics=None):
     """Paired differences of methods from one of them, with intervals over participants.
 
@@ -294,8 +324,9 @@ def differences(results, against="mpcl", others=None, protocol=None, level="wind
     absent = [m for m in (against, *others) if m not in there]
     if absent:
         raise DatasetError(f"{', '.join(map(str, absent))}: no complete set of scores to compare")
-    scores = by_participant(results, protocol, level).sel(metric=_known(results, metrics))
-    compared = scores.sel({"method": others}) - scores.sel({"method": against}, drop=True)
+    chosen = results.sel(metric=_known(results, metrics))
+    each = [change(chosen, name, against, protocol, level) for name in others]
+    compared = xr.concat(each, pd.Index(others, name="method"))
     ordered = compared.transpose("method", "metric", "participant", "cohort")
     values = np.full((*ordered.shape[:2], 3), np.nan)
     found = {name: (("method", "metric"), np.full(ordered.shape[:2], np.nan)) for name in ("p", "improvement")}

@@ -243,3 +243,18 @@ def test_what_runs_is_written_down_before_it_has_a_score(cohort, tmp_path, monke
     kept = pd.read_csv(tmp_path / "runs.csv")
     assert kept.file.tolist() == ["r.nc"] * 2 and kept.code_fingerprint.notna().all()
     assert json.loads(kept.settings[0])["epochs"] == QUICK.epochs
+
+
+def test_a_network_and_its_ablation_are_compared_on_the_seeds_that_both_have(cohort):
+    """A seed that is luckier than others must not count for one side alone."""
+    methods = ["uniform", "ridge", "mpcl", "mpcl-no-memory"]
+    made = results.empty([cohort], methods, ["participants"], [0, 1, 2], QUICK, results.device_of("cpu"))
+    lucky = xr.DataArray([0.0, 0.0, -9.0], coords={"seed": [0, 1, 2]}, dims="seed")
+    for method, value in zip(methods, (4.0, 3.0, 1.0, 2.0), strict=True):
+        made.score.loc[{"method": method}] = (lucky + value).broadcast_like(made.score.sel({"method": method}))
+    made.score.loc[{"method": "mpcl-no-memory", "seed": 2}] = np.nan
+    made.score.loc[{"method": "ridge", "seed": [1, 2]}] = np.nan
+    assert (results.change(made, "mpcl-no-memory") == 1).all()
+    assert (results.change(made, "ridge") == 3 - (1 + 1 - 8) / 3).all()
+    bounds = results.differences(made, others=["mpcl-no-memory"], metrics=["kl"]).squeeze()
+    assert bounds.values.tolist() == [1, 1, 1]
