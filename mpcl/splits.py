@@ -182,6 +182,22 @@ def inner(training, protocol):
     return folds(training, "participants" if protocol == "leave-one-participant-out" else protocol)
 
 
+def nested(dataset, fold, protocol):
+    """The inner folds of a fold, as folds of the whole data set: what the fold holds out is in neither side of them.
+
+    Args:
+        dataset: a data set that follows the contract.
+        fold: one of :func:`folds`.
+        protocol: its protocol.
+
+    Returns:
+        list of :class:`Fold`.
+    """
+    own, training = rows(dataset, fold)[0], part(dataset, fold)[0]
+    sides = [[tuple(own[side].tolist()) for side in rows(training, one)] for one in inner(training, protocol)]
+    return [Fold(f"{text(fold)}, inner {number} of {len(sides)}", *pair) for number, pair in enumerate(sides, 1)]
+
+
 def part(dataset, fold):
     """Training and held-out windows of a fold.
 

@@ -16,7 +16,7 @@ from mpcl.splits import folds, part, rows
 from mpcl.training import predict
 
 QUICK = Settings(epochs=1, batch=32)
-FEW = {"forest": {"trees": 5}, "boosting": {"rounds": 3}}
+FEW = {"forest": {"trees": 5}, "trees": {"count": 5}, "boosting": {"rounds": 3}}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_held_out_window_comes_without_answers(study):
     assert {"participant", "trial", "start", "emotion", "valence"} <= set(blind.variables)
 
 
-@pytest.mark.parametrize("method", [*FLOORS, *CONDITIONAL, "nearest_neighbour", "ridge", "mpcl"])
+@pytest.mark.parametrize("method", [*FLOORS, *CONDITIONAL, "nearest_neighbour", "ridge", "mpcl", "mpcl-stacked"])
 def test_only_the_oracle_is_told_the_clip_and_nobody_the_label(study, method, monkeypatch):
     """Predictions stay where the labels of the held-out windows are nonsense, and all but one where their clips are."""
     seen, fold = [], folds(study, "trials")[0]
@@ -70,6 +70,17 @@ def test_poisoned_test_participants_leave_a_network_bit_identical(study, split, 
     states = [protocol.networks(dataset, "mpcl", [fold], [0], settings, "cpu")[fold, 0].state_dict()
               for dataset in (study, spoiled)]
     assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.parametrize("split", ["participants", "trials"])
+def test_poisoned_test_participants_leave_the_weights_of_a_stack_bit_identical(study, split, monkeypatch):
+    chosen, real, fold = [], protocol.stacking.weights, folds(study, split)[0]
+    monkeypatch.setattr(protocol, "folds", lambda *_: [fold])
+    monkeypatch.setattr(protocol, "participant_scores", lambda *_: None)
+    monkeypatch.setattr(protocol.stacking, "weights", lambda *given: chosen.append(real(*given)) or chosen[-1])
+    for dataset in (study, poisoned(study, rows(study, fold)[1])):
+        protocol.run(dataset, "mpcl-stacked", split, [0], QUICK, "cpu")
+    assert np.array_equal(*chosen) and 0 < chosen[0].max() < 1
 
 
 @pytest.mark.parametrize("method", [*BASELINES, "nearest_neighbour"])

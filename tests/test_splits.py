@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mpcl.data.contract import DatasetError
-from mpcl.splits import PROTOCOLS, SEED, Fold, folds, inner, label, names, part, rows, text
+from mpcl.splits import PROTOCOLS, SEED, Fold, folds, inner, label, names, nested, part, rows, text
 
 GROUPED = {"leave-one-participant-out": {"participant", "trial"}, "participants": {"participant", "trial"},
            "clips": {"participant", "clip", "trial"}, "trials": {"trial"}}
@@ -52,6 +52,16 @@ def test_inner_folds_are_grouped_as_the_outer_ones(cohort, protocol):
         for name in GROUPED[protocol]:
             assert not set(other[name].values) & ({*own[name].values} | {*held_out[name].values})
     assert len(inner(training, "leave-one-participant-out")) <= 5
+
+
+@pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+def test_nested_folds_are_the_inner_ones_as_rows_of_the_whole_data_set(cohort, protocol):
+    for fold in folds(cohort, protocol):
+        training, held_out = part(cohort, fold)
+        for one, own in zip(nested(cohort, fold, protocol), inner(training, protocol), strict=True):
+            for mine, theirs in zip(part(cohort, one), part(training, own), strict=True):
+                assert mine.identical(theirs)
+            assert not {*one.training, *one.held_out} & {*rows(cohort, fold)[1].tolist()}
 
 
 def test_folds_are_the_same_in_every_run_and_have_their_own_names(cohort):

@@ -5,11 +5,13 @@ from dataclasses import fields
 import numpy as np
 
 from mpcl.data.contract import DatasetError, modalities
+from mpcl.evaluation import stacking
 from mpcl.evaluation.baselines.catalogue import BASELINES, OPTIONAL
-from mpcl.evaluation.floors import CONDITIONAL, FLOORS
+from mpcl.evaluation.baselines.inputs import trial_weights
+from mpcl.evaluation.floors import CONDITIONAL, FLOORS, NotApplicable
 from mpcl.evaluation.metrics import LEVELS, participant_scores
 from mpcl.model.network import MPCLConfig
-from mpcl.splits import WITHOUT, folds, part, rows
+from mpcl.splits import WITHOUT, folds, nested, part, rows
 from mpcl.training import TrainingError, fit, predict
 
 SWITCHES = tuple(f.name for f in fields(MPCLConfig) if f.type in (bool, "bool"))
@@ -18,7 +20,8 @@ SEEDLESS = (*FLOORS, *CONDITIONAL, "nearest_neighbour")  # the same with every s
 CHECKS = ("nearest_neighbour", "shuffled_labels")  # what memorises, and what has nothing to learn: no competitors
 NETWORKS = ("shuffled_labels", "mpcl", "mpcl-ensemble", *ABLATIONS)  # all folds and seeds are trained at once
 MEMBERS = 5  # networks of an ensemble, whose predictions are averaged
-METHODS = (*FLOORS, *CONDITIONAL, *CHECKS, *BASELINES, "mpcl", *ABLATIONS, "mpcl-ensemble")
+STACKED = ("mean_label", "ridge", "trees", "mpcl")  # what mpcl-stacked mixes: a floor, and one of each kind of learner
+METHODS = (*FLOORS, *CONDITIONAL, *CHECKS, *BASELINES, "mpcl", *ABLATIONS, "mpcl-ensemble", "mpcl-stacked")
 ANSWERS = ("distribution", "rating", "condition", "clip")  # of a held-out window, and whatever is named truth_*
 
 
@@ -85,20 +88,35 @@ def run(dataset, method, protocol, seeds, settings, device="auto"):
         list, one a seed, of dicts from level to :class:`xarray.DataArray` (participant, metric).
 
     Raises:
-        NotApplicable: for a floor that has no meaning here.
+        NotApplicable: for a floor that has no meaning here, or too few windows to choose a mixture on.
     """
     dataset = dataset.drop_vars([name for name in dataset.variables if name.startswith("truth_")])
     dataset = shuffled(dataset) if method == "shuffled_labels" else dataset
-    every, answers = folds(dataset, protocol), dataset.distribution.shape
+    predicted = np.full((len(seeds), *dataset.distribution.shape), np.nan)  # (seed, window, emotion)
+    make = stacked if method == "mpcl-stacked" else predictions
+    for (fold, seed), guess in make(dataset, method, protocol, folds(dataset, protocol), seeds, settings, device):
+        predicted[seeds.index(seed), rows(dataset, fold)[1]] = guess
+    return [{level: participant_scores(dataset, one, level) for level in LEVELS} for one in predicted]
+
+
+def predictions(dataset, method, protocol, every, seeds, settings, device="auto"):
+    """What a method says of the windows that each fold holds out, having learned from the others.
+
+    Args:
+        dataset, method, protocol, seeds, settings, device: see :func:`run`.
+        every: list of folds.
+
+    Yields:
+        ((fold, seed), array (window, emotion)).
+    """
     fitted = {}
     if method in NETWORKS:
         several = [member for seed in seeds for member in members(method, seed)]
         fitted = networks(dataset, method, every, several, settings, device)
-    predicted = np.full((len(seeds), *answers), np.nan)  # (seed, window, emotion)
     for fold in every:
         training, test = part(dataset, fold)
-        held_out, blind = rows(dataset, fold)[1], without(unlabelled(test), protocol.partition(WITHOUT)[2])
-        for place, seed in enumerate(seeds):
+        blind = without(unlabelled(test), protocol.partition(WITHOUT)[2])
+        for seed in seeds:
             if method in NETWORKS:
                 guess = np.mean([predict(fitted[fold, member], blind, training, settings, device)
                                  for member in members(method, seed)], 0)
@@ -110,8 +128,36 @@ def run(dataset, method, protocol, seeds, settings, device="auto"):
                 guess = CONDITIONAL[method](training, blind, settings)
             else:
                 guess = baseline(method, seed, settings).fit(training).predict(blind)
-            predicted[place, held_out] = guess
-    return [{level: participant_scores(dataset, one, level) for level in LEVELS} for one in predicted]
+            yield (fold, seed), guess
+
+
+def stacked(dataset, method, protocol, every, seeds, settings, device="auto"):
+    """A mixture of ``STACKED``, each averaged within trials, weighted by what inner folds of the training part say.
+
+    Arguments and what it yields are those of :func:`predictions`.
+
+    Raises:
+        NotApplicable: where a training part is too small for inner folds.
+    """
+    try:
+        inside = {fold: nested(dataset, fold, protocol) for fold in every}
+    except DatasetError as reason:
+        raise NotApplicable(f"no inner folds: {reason}") from reason
+    whole = protocol.partition(WITHOUT)[0]  # the weights are chosen on participants who have every branch
+    for seed in seeds:
+        inner = [one for own in inside.values() for one in own]
+        told = [{fold: guess for plan, name in ((inner, whole), (every, protocol)) for (fold, _), guess in
+                 predictions(dataset, member, name, plan, [seed], settings, device)} for member in STACKED]
+
+        def by_trial(fold, told=told):
+            trial = dataset.trial.values[rows(dataset, fold)[1]]
+            return np.stack([stacking.by_trial(trial, guess[fold]) for guess in told])  # (member, window, emotion)
+
+        for fold, own in inside.items():
+            held_out = dataset.isel(window=np.concatenate([one.held_out for one in own]))
+            learned = np.concatenate([by_trial(one) for one in own], 1)
+            mixture = stacking.weights(held_out.distribution.values, learned, trial_weights(held_out))
+            yield (fold, seed), np.einsum("m,mwe->we", mixture, by_trial(fold))
 
 
 def members(method, seed):

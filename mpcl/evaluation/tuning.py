@@ -32,6 +32,7 @@ SPACE = {
     "ridge": {"alpha": tuple(np.geomspace(10, 10_000, 20).round().tolist())},
     "knn": {"neighbours": tuple(np.unique(np.geomspace(5, 300, 20).round().astype(int)).tolist())},
     "forest": {"leaf": (3, 5, 10, 20, 40), "share": (0.1, 0.2, 0.3, 0.5)},
+    "trees": {"leaf": (1, 3, 5, 10, 20), "share": (0.1, 0.3, 0.5, 1.0)},
     "boosting": {"rounds": (50, 100, 200), "depth": (2, 3, 4), "rate": (0.05, 0.1, 0.2), "share": (0.1, 0.3)},
     "mlp": LOOP | {"width": (64, 128, 256)},
     "transformer": LOOP | {"width": (32, 48, 64), "layers": (1, 2)},

@@ -6,7 +6,7 @@ and ``predict(test)``, which needs no labels and returns distributions (window, 
 
 from functools import partial
 
-from mpcl.evaluation.baselines.classical import Tabular, boosting, forest, knn, ridge
+from mpcl.evaluation.baselines.classical import Tabular, boosting, forest, knn, ridge, trees
 from mpcl.evaluation.baselines.emotiondict import EmotionDict
 from mpcl.evaluation.baselines.helo import HeLo
 from mpcl.evaluation.baselines.ldl import pyldl
@@ -16,6 +16,7 @@ BASELINES = {  # the best of 20 points each, data/results/tuning-simulated.csv
     "ridge": partial(Tabular, ridge, alpha=1129.0),
     "knn": partial(Tabular, knn, neighbours=66),
     "forest": partial(Tabular, forest, leaf=3, share=0.2),
+    "trees": partial(Tabular, trees, leaf=3, share=0.5),
     "boosting": partial(Tabular, boosting, rounds=200, depth=4, rate=0.05, share=0.1),
     "mlp": partial(Neural, Perceptron, learning_rate=3e-3, weight_decay=1.0, mixup=0.2, dropout=0.5, width=128),
     "transformer": partial(Neural, Transformer, learning_rate=1e-3, weight_decay=0.1, mixup=0.0, dropout=0.3, width=32,

@@ -6,7 +6,7 @@ A learner takes features (window, feature), labels (window, emotion), the weight
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestNeighbors
 from sklearn.tree import DecisionTreeRegressor
@@ -89,6 +89,12 @@ def knn(features, labels, weight, random, neighbours=40):
 def forest(features, labels, weight, random, trees=60, leaf=10, share=0.3):
     """A random forest whose leaves hold mean labels; ``leaf`` windows at least, a ``share`` of features a split."""
     model = RandomForestRegressor(trees, min_samples_leaf=leaf, max_features=share, random_state=_state(random))
+    return model.fit(features, labels, sample_weight=weight).predict
+
+
+def trees(features, labels, weight, random, count=100, leaf=3, share=0.3):
+    """Extremely randomised trees (Geurts et al., 2006): every tree sees all windows, and splits are drawn at random."""
+    model = ExtraTreesRegressor(count, min_samples_leaf=leaf, max_features=share, random_state=_state(random))
     return model.fit(features, labels, sample_weight=weight).predict
 
 
