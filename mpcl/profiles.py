@@ -91,8 +91,8 @@ class Run:
 def start(namespace):
     """Check the parameters of a notebook, before anything else runs.
 
-    Papermill only warns of a parameter that it does not know; this refuses it. Computation is set to
-    one thread, so that the pages show the same digits on every machine.
+    Papermill only warns of a parameter that it does not know; this refuses it. The quick profile computes
+    with one thread, so that the pages show the same digits on every machine; the full one with all.
 
     Args:
         namespace: ``globals()`` of the notebook, read right after its parameters cell.
@@ -126,5 +126,6 @@ def start(namespace):
     if not isinstance(given["SEED"], int) or isinstance(given["SEED"], bool) or given["SEED"] < 0:
         raise ParameterError(f"SEED must be a whole number from 0 on, not {given['SEED']!r}")
     device_of(given["DEVICE"])
-    torch.set_num_threads(1)
+    if given["PROFILE"] == "quick":
+        torch.set_num_threads(1)
     return Run(*(given[name] for name in PARAMETERS))

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from mpcl.profiles import PROFILES, start
 from mpcl.settings import ParameterError
@@ -9,6 +10,18 @@ GOOD = {"DATASET": "simulated", "DATA_ROOT": None, "PROFILE": "quick", "SEED": 3
 def test_good_parameters_give_a_run():
     run = start({**GOOD, "__name__": "__main__", "In": [], "Out": {}, "_i": "", "start": start})
     assert run.seeds == [3] and run.settings is PROFILES["quick"].settings and run.root is None
+
+
+def test_the_quick_profile_computes_with_one_thread_and_the_full_one_with_all():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        start({**GOOD, "PROFILE": "full"})
+        assert torch.get_num_threads() == 2
+        start(GOOD)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(("change", "sentence"), [

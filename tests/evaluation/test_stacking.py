@@ -36,8 +36,7 @@ def test_a_mixture_that_made_the_labels_is_found_and_what_is_useless_gets_nothin
         stacking.weights([[0.5, 0.5]], [[[1.0, 0.0]]], [1.0])
 
 
-def test_a_stack_speaks_for_the_trial_from_what_others_learned_and_ignores_what_fails(monkeypatch):
-    """With signals that say nothing the floor takes all of the weight, and with a label that a member knows, it does."""
+def test_a_stack_follows_the_member_that_knows_and_speaks_for_the_trial(monkeypatch):
     study, chosen, real = simulate(participants=6, clips=4, windows=2, seed=2), [], stacking.weights
     monkeypatch.setattr(stacking, "weights", lambda *given: chosen.append(real(*given)) or chosen[-1])
     settings = Settings(epochs=1, batch=32)
