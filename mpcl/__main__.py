@@ -61,6 +61,11 @@ def parser():
     table.add_argument("--metrics", nargs="+", default=["chebyshev", "kl", "cosine"], help="names, or 'all'")
     table.add_argument("--differences", metavar="METHOD", help="paired differences of the others from this method")
     table.add_argument("--participants", metavar="METRIC", help="one row a participant, of this metric")
+    compare = commands.add_parser("compare", help="whether a run reproduced another; exit code 1 where it did not")
+    compare.add_argument("results", help="file that evaluate wrote")
+    compare.add_argument("other", help="file that it should reproduce, such as one of data/results")
+    compare.add_argument("--tolerance", type=float, default=5e-4,
+                         help="how far the mean of a method may be off, in Chebyshev distance and KL (default: 0.0005)")
     return top
 
 
@@ -181,6 +186,25 @@ def run_table(options):
         print(f"\n{options.participants}, {protocol}", frame.round(4).to_string(line_width=100), sep="\n")
 
 
+def run_compare(options):
+    """Print how far two results files lie apart; 1 where that is further than the tolerance, or nothing is shared."""
+    from mpcl.evaluation import results
+
+    files = [results.read(path) for path in (options.results, options.other)]
+    apart = results.apart(*files)
+    for path, one in zip((options.results, options.other), files, strict=True):
+        print(f"{path}: commit {one.commit}, code {one.code_fingerprint}, {one.device}, data {one.data_fingerprint}")
+    print(apart.to_string(float_format="{:+.6f}".format))
+    means = apart.filter(like="mean").abs().max(axis=1)
+    off = [str(name) for name in means.index[~(means <= options.tolerance)]]
+    if off or apart.empty:
+        print(f"mpcl: not reproduced within {options.tolerance:g}: {', '.join(off) or 'no score in common'}",
+              file=sys.stderr)
+        return 1
+    print(f"reproduced: {len(apart)} methods within {options.tolerance:g}")
+    return 0
+
+
 def show(scored, level, metrics=None, against=None):
     """Print what made a file and, for each protocol, tables of a few metrics that fit a terminal."""
     from mpcl.evaluation import results
@@ -204,7 +228,7 @@ def main(arguments=None):
         arguments: words of the command line; those of this process by default.
 
     Returns:
-        int: 0, 2 for bad input, 1 for a run that failed.
+        int: 0, 2 for bad input, 1 for a run that failed or was not reproduced.
     """
     options = parser().parse_args(arguments)
     from mpcl.data.contract import DatasetError
@@ -214,8 +238,9 @@ def main(arguments=None):
     try:
         if getattr(options, "out", None) and Path(options.out).is_dir():
             raise ParameterError(f"{options.out} is a folder; give the name of a file")
-        {"fetch": run_fetch, "prepare": run_prepare, "inspect": run_inspect, "evaluate": run_evaluate,
-         "table": run_table}[options.command](options)
+        run = {"fetch": run_fetch, "prepare": run_prepare, "inspect": run_inspect, "evaluate": run_evaluate,
+               "table": run_table, "compare": run_compare}[options.command]
+        return run(options) or 0
     except (DatasetError, ParameterError) as error:
         print("mpcl: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
@@ -225,7 +250,6 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("mpcl: interrupted; the same command goes on from what was finished", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 
 from mpcl.__main__ import main
 from mpcl.data import contract
+from mpcl.evaluation import results
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,27 @@ def test_inspect_evaluate_and_table(study, tmp_path, capsys):
     before = out.read_bytes()
     assert main(evaluate) == 0  # everything is there already
     assert out.read_bytes() == before
+
+
+def test_a_run_is_compared_with_the_one_that_it_should_reproduce(study, tmp_path, capsys):
+    mine, theirs, longer = (tmp_path / f"{name}.nc" for name in ("mine", "theirs", "longer"))
+    for out, words in ((mine, ["--seeds", "2"]), (theirs, []), (longer, ["--epochs", "2"])):
+        assert main(["evaluate", "--dataset", str(study), "--methods", "ridge", "mpcl", "--epochs", "1", "--device",
+                     "cpu", "--out", str(out), *words]) == 0
+    capsys.readouterr()
+    assert main(["compare", str(mine), str(theirs)]) == 0
+    told = capsys.readouterr().out
+    assert told.endswith("reproduced: 7 methods within 0.0005\n")
+    assert next(line for line in told.splitlines() if line.startswith("mpcl ")).split()[1] == "1"  # one seed in common
+    changed = results.read(theirs)
+    changed.score.loc[{"method": "mpcl", "metric": "kl"}] += 0.002
+    contract.write_netcdf(changed, theirs)
+    assert main(["compare", str(mine), str(theirs)]) == 1
+    shown = capsys.readouterr()
+    assert "-0.002000" in shown.out and shown.err == "mpcl: not reproduced within 0.0005: mpcl\n"
+    assert main(["compare", str(mine), str(theirs), "--tolerance", "0.003"]) == 0
+    assert main(["compare", str(mine), str(longer)]) == 2
+    assert "two evaluations, not one run twice: another settings" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("words", "sentence"), [

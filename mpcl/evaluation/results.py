@@ -450,6 +450,38 @@ def participant_table(results, metric="chebyshev", protocol=None, level="window"
     return frame.loc[sorted(frame.index, key=lambda name: (len(name), name))]
 
 
+def apart(results, other, level="window", metrics=("chebyshev", "kl")):
+    """How far two runs of one evaluation lie apart: to see whether a result was reproduced.
+
+    Args:
+        results, other: results data sets; what only one of them holds is left out.
+        level: ``window`` or ``trial``.
+        metrics: names.
+
+    Returns:
+        :class:`pandas.DataFrame` with a row a method: ``seeds``, how many both hold; for each metric the ``mean``, the
+        first minus the second over all that both hold, and ``at most``, the largest that any participant's score with
+        any seed is apart.
+
+    Raises:
+        DatasetError: if the data set, its labels, the training settings or the normalisation are others.
+    """
+    which = [name for name in ("dataset", "label_recipe", "conditions", "features", "settings")
+             if results.attrs.get(name) != other.attrs.get(name)]
+    if which:
+        raise DatasetError(f"these are two evaluations, not one run twice: another {' and '.join(which)}")
+    difference = xr.align(*(one.score.sel(level=level, metric=list(metrics)) for one in (results, other)))
+    difference = (difference[0] - difference[1]).dropna("method", how="all")
+    rest = [name for name in difference.dims if name not in ("method", "metric")]
+    columns = {"seeds": difference.notnull().any([name for name in difference.dims if name not in ("method", "seed")])
+               .sum("seed").to_series()}
+    for metric in metrics:
+        own = difference.sel(metric=metric)
+        columns[f"{metric} mean"] = own.mean(rest).to_series()
+        columns[f"{metric} at most"] = abs(own).max(rest).to_series()
+    return pd.DataFrame(columns, index=pd.Index(difference.method.values, name="method"))
+
+
 def describe(results):
     """One paragraph on what made a results file.
 
