@@ -36,6 +36,7 @@ from mpcl.training import CHUNK
 
 DIMENSIONS = ("method", "protocol", "level", "cohort", "seed", "participant", "metric")
 IDENTITY = ("dataset", "settings", "data_fingerprint", "code_fingerprint", "device")  # what a resumed file must share
+ALREADY_MANY = {"mpcl-ensemble": 2, "mpcl-stacked": 2}  # seeds, at most: each of them is a mean over networks or folds
 LEAK = "-leak.nc"  # how files with a leaky protocol end
 
 
@@ -116,7 +117,7 @@ def steps(results, methods, counts, seeds, together):
         results: a results data set.
         methods: names.
         counts: dict from protocol to the number of folds of each cohort.
-        seeds: list of int; methods without randomness take the first alone.
+        seeds: list of int; methods without randomness take the first alone, those of ``ALREADY_MANY`` the first few.
         together: networks trained in one step, at most; an interruption loses no more.
 
     Yields:
@@ -130,7 +131,7 @@ def steps(results, methods, counts, seeds, together):
             for place, count in enumerate(counts[protocol]):
                 done = there.sel({"method": method, "protocol": protocol}).isel(cohort=place)
                 wanted = seeds[:1] * (not done.any()) if method in SEEDLESS else seeds
-                wanted = [seed for seed in wanted if not done.sel(seed=seed)]
+                wanted = [seed for seed in wanted[: ALREADY_MANY.get(method)] if not done.sel(seed=seed)]
                 several = count * (MEMBERS if method == "mpcl-ensemble" else 1)
                 size = max(1, together // several) if method in NETWORKS else 1
                 yield from ((method, protocol, place, wanted[at : at + size]) for at in range(0, len(wanted), size))
