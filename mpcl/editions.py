@@ -217,7 +217,7 @@ def main(arguments=None):
     parser.add_argument("what", choices=["pdf", "slides"])
     parser.add_argument("chapter", nargs="*", help="slides: chapters, by default all")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="notebooks at a time (default 2)")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_intermixed_args(arguments)
     known = [path.stem for path in chapters()]
     place = ROOT / "_build"
     try:

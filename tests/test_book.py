@@ -13,7 +13,7 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 
-from mpcl import figures
+from mpcl import editions, figures
 from mpcl.editions import one_page, pdf, slides
 from mpcl.evaluation.metrics import METRICS
 from mpcl.evaluation.results import read
@@ -236,6 +236,15 @@ def test_the_measures_on_the_page_are_those_of_the_package(html, browser):
 
 
 @needs_browser
+def test_a_chapter_may_be_named_behind_the_options(monkeypatch, capsys):
+    """As `make slides CHAPTER=...` does."""
+    made = []
+    monkeypatch.setattr(editions, "build", lambda jobs: made.append(jobs))
+    monkeypatch.setattr(editions, "slides", lambda html, name: made.append(name) or 3)
+    assert editions.main(["slides", "-j", "1", "04_associative_memory"]) == 0
+    assert made == [1, "book/04_associative_memory"] and "3 slides" in capsys.readouterr().out
+
+
 def test_slides_are_shown_and_printed_without_the_internet(html, browser, tmp_path):
     number = slides(html, f"book/{SHOWN}")
     assert number >= 2 and slides(html, "book/glossary") == 0
