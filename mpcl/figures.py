@@ -361,7 +361,7 @@ def learning_from(axes, curves, limit=None):
     axes.set_xscale("log", base=2)
     axes.set_xticks(list(frame.index), [f"{n:g}" for n in frame.index])
     axes.set_xlabel("participants to learn from")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, ncols=len(curves) + 1, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return axes
 
 

@@ -232,6 +232,14 @@ def test_an_ensemble_averages_the_predictions_of_its_members(cohort, monkeypatch
     np.testing.assert_allclose(both, (one + two) / 2, atol=1e-9)
 
 
+def test_means_of_networks_take_few_seeds_and_methods_without_chance_one(cohort):
+    methods, seeds = ["uniform", "ridge", *results.ALREADY_MANY], list(range(5))
+    fresh = results.empty([cohort], methods, ["participants"], seeds, QUICK, results.device_of("cpu"))
+    todo = list(results.steps(fresh, methods, {"participants": [5]}, seeds, 1000))
+    planned = {name: sum(len(some) for method, _, _, some in todo if method == name) for name in methods}
+    assert planned == {"uniform": 1, "ridge": 5, "mpcl-ensemble": 2, "mpcl-stacked": 2}
+
+
 def test_what_runs_is_written_down_before_it_has_a_score(cohort, tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("nothing was scored")
