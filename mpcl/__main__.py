@@ -133,7 +133,7 @@ def run_evaluate(options):
     datasets = load_cohorts(options)
     changes = {"normalisation": options.normalisation} | ({} if options.epochs is None else {"epochs": options.epochs})
     settings = replace(PROFILES["full"].settings, **changes)
-    methods = options.methods[0] if options.methods[0] in ("all", "floors") else options.methods
+    methods = "all" if "all" in options.methods else [name for name in options.methods if name != "floors"]
     scored = results.evaluate(datasets, methods, options.protocol, range(options.seeds), settings, options.device,
                               options.out, progress=True)
     show(scored, "window", ["chebyshev", "kl", "cosine"])
