@@ -125,6 +125,7 @@ def run_inspect(options):
 def run_evaluate(options):
     """Score methods and write the results file."""
     from mpcl.evaluation import results
+    from mpcl.evaluation.protocol import check_methods
     from mpcl.profiles import PROFILES
     from mpcl.settings import ParameterError
 
@@ -133,7 +134,7 @@ def run_evaluate(options):
     datasets = load_cohorts(options)
     changes = {"normalisation": options.normalisation} | ({} if options.epochs is None else {"epochs": options.epochs})
     settings = replace(PROFILES["full"].settings, **changes)
-    methods = "all" if "all" in options.methods else [name for name in options.methods if name != "floors"]
+    methods = [name for word in options.methods for name in check_methods(word)]
     scored = results.evaluate(datasets, methods, options.protocol, range(options.seeds), settings, options.device,
                               options.out, progress=True)
     show(scored, "window", ["chebyshev", "kl", "cosine"])

@@ -79,6 +79,7 @@ def test_a_run_is_compared_with_the_one_that_it_should_reproduce(study, tmp_path
     (["prepare", "dmer", "--out", "d.nc"], "dmer needs the folder of its official files"),
     (["inspect", "wesad", "--root", ".", "--features", "table160"], "unknown choice 'table160'"),
     (["evaluate", "--methods", "mcpl", "--out", "r.nc"], "unknown method 'mcpl'"),
+    (["evaluate", "--methods", "all", "mcpl", "--out", "r.nc"], "unknown method 'mcpl'"),
     (["evaluate", "--protocol", "windows", "--out", "r.nc"], "unknown protocol 'windows'"),
     (["evaluate", "--seeds", "0", "--out", "r.nc"], "--seeds must be at least 1"),
     (["evaluate", "--cohorts", "0", "--out", "r.nc"], "--cohorts takes a number from 1 on"),
