@@ -7,14 +7,17 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("PYTHONHASHSEED", "0")
-os.environ.pop("MPLBACKEND", None)  # kernels inherit it, and figures must go into the notebook
+# kernels inherit it, and figures must go into the notebook
+os.environ.pop("MPLBACKEND", None)
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
 
-hypothesis.settings.register_profile("book", deadline=None)  # a busy machine is no failure
+# a busy machine is no failure
+hypothesis.settings.register_profile("book", deadline=None)
 hypothesis.settings.load_profile("book")
 
-UNCOMPARED = ("stderr", "image/svg+xml", "text/csv")  # drawings are compared by their text/plain, as image/png is
-MACHINE = "provenance"  # cells with this tag print versions and the device: nbval does not compare them
+# drawings are compared by their text/plain, as image/png is
+UNCOMPARED = ("stderr", "image/svg+xml", "text/csv")
+MACHINE = "provenance"  # cells with this tag print versions and the device
 
 
 def pytest_collection_modifyitems(items):
@@ -27,7 +30,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item):
-    """Committed outputs are those of the processor: a notebook's kernel starts without the graphics card."""
+    """A kernel starts without the graphics card: outputs are those of the processor."""
     if not hasattr(item.parent, "skip_compare"):
         return (yield)
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -43,6 +46,6 @@ def pytest_runtest_setup(item):
 @pytest.fixture(scope="session")
 def cohort():
     """A small simulated cohort: five participants, six clips, two windows a trial."""
-    from mpcl.data.simulated import cohort
+    from mpcl.simulation.cohort import cohort
 
     return cohort(participants=5, clips=6, windows=2, seed=7)

@@ -1,19 +1,22 @@
-"""Nothing of a held-out window's answer reaches what predicts it, and what leaks is caught.
+"""Nothing of a held-out window's answer reaches what predicts it; what leaks is caught.
 
-That no participant, trial or clip stands on both sides of a fold is shown in ``test_splits.py``.
+That no participant, trial or clip stands on both sides of a fold is shown in
+``test_splits.py``.
 """
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from mpcl.data.contract import modalities
-from mpcl.data.simulated import cohort as simulate
-from mpcl.evaluation import protocol, results
-from mpcl.evaluation.baselines.catalogue import BASELINES
+from mpcl.evaluation import results, tables
+from mpcl.evaluation.blind import fit_folds, shuffled, unlabelled
 from mpcl.evaluation.floors import CONDITIONAL, FLOORS
-from mpcl.settings import Settings
-from mpcl.splits import folds, part, rows
-from mpcl.training import predict
+from mpcl.evaluation.predict import held_out
+from mpcl.evaluation.predictors import BASELINES, make
+from mpcl.simulation.cohort import cohort as simulate
+from mpcl.splits import folds, part
+from mpcl.training.settings import Settings
 
 QUICK = Settings(epochs=1, batch=32)
 FEW = {"forest": {"trees": 5}, "trees": {"count": 5}, "boosting": {"rounds": 3}}
@@ -26,125 +29,173 @@ def study():
 
 @pytest.fixture(scope="module")
 def leaky(study):
-    return results.evaluate(study, "nearest_neighbour", ["participants", "leaky-windows"], device="cpu")
+    protocols = ["participants", "leaky-windows"]
+    return results.evaluate(study, "nearest_neighbour", protocols, device="cpu")
 
 
-def poisoned(dataset, place):
-    """The data set with nonsense in the signals, labels, ratings and truth of some windows."""
-    spoiled = dataset.copy(deep=True)
-    for name, variable in spoiled.data_vars.items():
+def poisoned(dataset, rows):
+    """Nonsense in the signals, labels, ratings and truth of some windows."""
+    spoilt = dataset.copy(deep=True)
+    for name, variable in spoilt.data_vars.items():
         if variable.dims[0] == "window" and variable.dtype.kind == "f":
-            spoiled[name].values[place] = 1e30 if name in modalities(dataset) else -7
-    return spoiled
+            spoilt[name].values[rows] = 1e30 if name in modalities(dataset) else -7
+    return spoilt
+
+
+def fitted(dataset, name, fold, settings=QUICK):
+    """A predictor of that name that has learned from a fold."""
+    predictor = make(name, settings, "cpu", **FEW.get(name, {}))
+    [(_, _, learned)] = fit_folds(dataset, predictor, "trials", [fold], [0])
+    return learned
 
 
 def test_a_held_out_window_comes_without_answers(study):
-    blind = protocol.unlabelled(study)
+    blind = unlabelled(study)
     assert not {"distribution", "rating", "clip", "condition"} & set(blind.variables)
     assert not [name for name in blind.variables if name.startswith("truth_")]
-    assert {"participant", "trial", "start", "emotion", "valence"} <= set(blind.variables)
+    stays = {"participant", "trial", "start", "emotion", "valence"}
+    assert stays | set(modalities(study)) <= set(blind.variables)
 
 
-@pytest.mark.parametrize("method", [*FLOORS, *CONDITIONAL, "nearest_neighbour", "ridge", "mpcl", "mpcl-stacked"])
-def test_only_the_oracle_is_told_the_clip_and_nobody_the_label(study, method, monkeypatch):
-    """Predictions stay where the labels of the held-out windows are nonsense, and all but one where their clips are."""
-    seen, fold = [], folds(study, "trials")[0]
-    monkeypatch.setattr(protocol, "folds", lambda *_: [fold])
-    monkeypatch.setattr(protocol, "participant_scores", lambda dataset, predicted, level: seen.append(predicted))
-    spoiled, place = study.copy(deep=True), rows(study, fold)[1]
-    spoiled.distribution.values[place] = -7
-    exchanged = study.assign_coords(clip=("window", np.where(np.isin(np.arange(len(study.window)), place), "C99",
-                                                             study["clip"].values)))
-    for dataset in (study, spoiled, exchanged):
-        protocol.run(dataset, method, "trials", [0], QUICK, "cpu")
-    assert np.isfinite(seen[0][place]).all() and np.isnan(np.delete(seen[0], place, 0)).all()
-    assert np.array_equal(seen[0], seen[2], equal_nan=True)
-    assert np.array_equal(seen[0], seen[4], equal_nan=True) == (method != "condition_oracle")
+@pytest.mark.parametrize(
+    "name",
+    [*FLOORS, *CONDITIONAL, "nearest_neighbour", "ridge", "mpcl", "mpcl-stacked"],
+)
+def test_only_the_oracle_is_told_the_clip_and_nobody_the_label(study, name):
+    """Predictions stay where labels of held-out windows are nonsense; all but one where
+    their clips are."""
+    fold = folds(study, "trials")[0]
+    rows = list(fold.held_out)
+    spoilt = study.copy(deep=True)
+    spoilt.distribution.values[rows] = -7
+    clip = study["clip"].values.copy()
+    clip[rows] = "C99"
+    exchanged = study.assign_coords(clip=("window", clip))
+    first, blind, other = (
+        held_out(
+            dataset, name, "trials", [0], QUICK, "cpu", folds=[fold]
+        ).predicted.values[0]
+        for dataset in (study, spoilt, exchanged)
+    )
+    assert np.isfinite(first[rows]).all()
+    assert np.isnan(np.delete(first, rows, 0)).all()
+    assert np.array_equal(first, blind, equal_nan=True)
+    is_same = np.array_equal(first, other, equal_nan=True)
+    assert is_same == (name != "condition_oracle")
 
 
 @pytest.mark.parametrize("split", ["participants", "trials"])
-@pytest.mark.parametrize("how", ["transductive", "inductive"])
+@pytest.mark.parametrize("how", ["transductive", "inductive", "running"])
 def test_poisoned_test_participants_leave_a_network_bit_identical(study, split, how):
-    fold, settings = folds(study, split)[0], Settings(epochs=2, batch=32, normalisation=how)
-    spoiled = poisoned(study, rows(study, fold)[1])
-    states = [protocol.networks(dataset, "mpcl", [fold], [0], settings, "cpu")[fold, 0].state_dict()
-              for dataset in (study, spoiled)]
-    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+    fold = folds(study, split)[0]
+    settings = Settings(epochs=2, batch=32, normalisation=how)
+    spoilt = poisoned(study, list(fold.held_out))
+    clean, other = (
+        fitted(dataset, "mpcl", fold, settings).models[0].state_dict()
+        for dataset in (study, spoilt)
+    )
+    assert all(np.array_equal(clean[name], other[name]) for name in clean)
 
 
 @pytest.mark.parametrize("split", ["participants", "trials"])
-def test_poisoned_test_participants_leave_the_weights_of_a_stack_bit_identical(study, split, monkeypatch):
-    chosen, real, fold = [], protocol.stacking.weights, folds(study, split)[0]
-    monkeypatch.setattr(protocol, "folds", lambda *_: [fold])
-    monkeypatch.setattr(protocol, "participant_scores", lambda *_: None)
-    monkeypatch.setattr(protocol.stacking, "weights", lambda *given: chosen.append(real(*given)) or chosen[-1])
-    for dataset in (study, poisoned(study, rows(study, fold)[1])):
-        protocol.run(dataset, "mpcl-stacked", split, [0], QUICK, "cpu")
-    assert np.array_equal(*chosen) and 0 < chosen[0].max() < 1
+def test_poisoned_test_participants_leave_the_weights_of_a_stack_bit_identical(
+    study, split
+):
+    fold = folds(study, split)[0]
+    clean, other = (
+        fitted(dataset, "mpcl-stacked", fold).mixture
+        for dataset in (study, poisoned(study, list(fold.held_out)))
+    )
+    assert np.array_equal(clean, other) and 0 < clean.max() < 1
 
 
-@pytest.mark.parametrize("method", [*BASELINES, "nearest_neighbour"])
-def test_poisoned_test_participants_leave_a_baseline_bit_identical(study, method, monkeypatch):
-    fold, kept, real = folds(study, "participants")[0], [], protocol.baseline
-    monkeypatch.setattr(protocol, "folds", lambda *_: [fold])
-    monkeypatch.setattr(protocol, "participant_scores", lambda *_: None)
-    monkeypatch.setattr(protocol, "baseline", lambda *given: kept.append(real(*given)) or kept[-1])
-    monkeypatch.setattr(protocol, "BASELINES", {name: few(name) for name in BASELINES})
-    for dataset in (study, poisoned(study, rows(study, fold)[1])):
-        protocol.run(dataset, method, "participants", [0], QUICK, "cpu")
-    clean = protocol.unlabelled(part(study, fold)[1])
-    assert np.array_equal(kept[0].predict(clean), kept[1].predict(clean))
-
-
-def few(name):
-    """A baseline with few trees, which shows what it reads as well as many do."""
-    return lambda **given: BASELINES[name](**FEW.get(name, {}) | given)
-
-
-@pytest.mark.parametrize("method", ["mpcl", "ridge"])
-def test_no_participant_is_predicted_with_the_help_of_another_held_out_one(study, method):
+@pytest.mark.parametrize("name", [*BASELINES, "nearest_neighbour"])
+def test_poisoned_test_participants_leave_a_baseline_bit_identical(study, name):
     fold = folds(study, "participants")[0]
-    training, test = part(study, fold)
-    first = test.participant.values == test.participant.values[0]
-    if method == "mpcl":
-        model = protocol.networks(study, method, [fold], [0], QUICK, "cpu")[fold, 0]
-        given = [predict(model, protocol.unlabelled(windows), training, QUICK)
-                 for windows in (test, poisoned(test, np.flatnonzero(~first)))]
-    else:
-        fitted = protocol.baseline(method, 0, QUICK).fit(training)
-        given = [fitted.predict(protocol.unlabelled(windows))
-                 for windows in (test, poisoned(test, np.flatnonzero(~first)))]
-    assert np.array_equal(given[0][first], given[1][first]) and not np.array_equal(given[0], given[1])
+    test = unlabelled(part(study, fold)[1])
+    clean, other = (
+        fitted(dataset, name, fold).predict(test)
+        for dataset in (study, poisoned(study, list(fold.held_out)))
+    )
+    assert np.array_equal(clean, other)
+
+
+@pytest.mark.parametrize("name", ["mpcl", "ridge"])
+def test_no_participant_is_predicted_with_the_help_of_another_held_out_one(study, name):
+    fold = folds(study, "participants")[0]
+    test = unlabelled(part(study, fold)[1])
+    is_first = test.participant.values == test.participant.values[0]
+    learned = fitted(study, name, fold)
+    clean, other = (
+        learned.predict(windows)
+        for windows in (test, poisoned(test, np.flatnonzero(~is_first)))
+    )
+    assert np.array_equal(clean[is_first], other[is_first])
+    assert not np.array_equal(clean, other)
 
 
 def test_shuffled_labels_keep_what_each_participant_answered(study):
-    dealt = protocol.shuffled(study)
+    dealt = shuffled(study)
     for name in set(study.participant.values):
-        own = study.participant.values == name
-        assert sorted(study.distribution.values[own].tolist()) == sorted(dealt.distribution.values[own].tolist())
+        rows = study.participant.values == name
+        before, after = (
+            sorted(labels[rows].tolist())
+            for labels in (study.distribution.values, dealt.distribution.values)
+        )
+        assert before == after
     assert not np.allclose(study.distribution, dealt.distribution)
-    assert np.array_equal(dealt.distribution.values[::2], dealt.distribution.values[1::2])  # whole trials
+    labels = dealt.distribution.values
+    assert np.array_equal(labels[::2], labels[1::2])  # whole trials
 
 
-def test_shuffled_labels_score_at_the_floor(study, monkeypatch):
-    """With labels that have nothing to do with the signals, no method beats the mean label beyond chance."""
-    monkeypatch.setattr(protocol, "BASELINES", {name: few(name) for name in BASELINES})
+class Peer:
+    """A baseline with few trees, which shows what it reads as well as many do."""
+
+    def __init__(self, name, settings):
+        self.name, self.settings, self.seed = name, settings, 0
+
+    def fit(self, training):
+        changes = FEW.get(self.name, {})
+        self.peer = make(self.name, self.settings, **changes).fit(training)
+
+    def predict(self, test):
+        return self.peer.predict(test)
+
+
+def test_shuffled_labels_score_at_the_floor(study):
+    """With labels that have nothing to do with the signals, nobody beats the mean label
+    beyond chance."""
     settings = Settings(epochs=3, batch=32)
-    scored = results.evaluate(protocol.shuffled(study), ["mpcl", *BASELINES], "participants", [0], settings, "cpu")
-    worse = results.differences(scored, "mean_label", ["mpcl", *BASELINES], metrics=["kl"])
-    assert (worse.sel(bound="mean") > -0.005).all() and (worse.sel(bound="upper") >= 0).all()
-    check = results.evaluate(study, "shuffled_labels", "participants", [0], settings, "cpu")
-    kl = check.score.sel(metric="kl", level="window").squeeze()
-    np.testing.assert_allclose(kl.sel({"method": "shuffled_labels"}),
-                               scored.score.sel(metric="kl", level="window").squeeze().sel({"method": "mpcl"}))
+    peers = {f"few-{name}": Peer(name, settings) for name in BASELINES}
+    dealt = shuffled(study)
+    scored = results.evaluate(
+        dealt, ["mpcl", peers], "participants", [0], settings, "cpu"
+    )
+    worse = tables.differences(scored, "mean_label", ["mpcl", *peers], metrics=["kl"])
+    assert (worse.sel(bound="mean") > -0.005).all()
+    # with more neighbours than trials, knn is the mean label but for rounding
+    assert ((worse.p > 0.05) | (worse.sel(bound="mean") > -1e-12)).all()
+    alone = tables.differences(scored, "mean_label", ["mpcl"], metrics=["kl"])
+    assert (alone.p > 0.05).all() or (alone.sel(bound="mean") > 0).all()
+    check = results.evaluate(
+        study, "shuffled_labels", "participants", [0], settings, "cpu"
+    )
+    name = {"predictor": "shuffled_labels"}
+    xr.testing.assert_allclose(
+        check.score.sel(name, drop=True), scored.score.sel(predictor="mpcl", drop=True)
+    )
 
 
 def test_what_memorises_is_caught(study, leaky):
-    """The nearest window is of the same trial where windows are split at random, and nobody's where people are."""
-    mean, lower, upper = results.leak(leaky)
-    assert lower > 0.01
-    assert abs(results.leak(leaky, "mean_label")[0]) < 1e-12
-    assert results.leak(leaky, metric="cosine")[1] > 0
-    dealt = results.evaluate(protocol.shuffled(study), "nearest_neighbour", ["participants", "leaky-windows"],
-                             device="cpu")
-    assert results.leak(dealt)[1] > 0  # and even where there is nothing to learn
+    """The nearest window is of the same trial where windows are split at random, and
+    nobody's where people are."""
+    assert tables.leak(leaky)[1] > 0.01
+    assert abs(tables.leak(leaky, "mean_label")[0]) < 1e-12
+    assert tables.leak(leaky, metric="cosine")[1] > 0
+    dealt = results.evaluate(
+        shuffled(study),
+        "nearest_neighbour",
+        ["participants", "leaky-windows"],
+        device="cpu",
+    )
+    assert tables.leak(dealt)[1] > 0  # and even where there is nothing to learn

@@ -3,26 +3,48 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mpcl.data.contract import DatasetError
-from mpcl.splits import PROTOCOLS, SEED, Fold, folds, inner, label, names, nested, part, rows, text
+from mpcl.errors import DatasetError, ParameterError
+from mpcl.splits import (
+    PROTOCOLS,
+    SEED,
+    Fold,
+    folds,
+    inner,
+    names,
+    nested,
+    of_participants,
+    part,
+    rows,
+)
 
-GROUPED = {"leave-one-participant-out": {"participant", "trial"}, "participants": {"participant", "trial"},
-           "clips": {"participant", "clip", "trial"}, "trials": {"trial"}}
+GROUPED = {
+    "leave-one-participant-out": {"participant", "trial"},
+    "participants": {"participant", "trial"},
+    "clips": {"participant", "clip", "trial"},
+    "trials": {"trial"},
+}
 
 
 @st.composite
 def studies(draw, cohort):
-    """A study as people leave it: some trials broken off, some windows lost, in any order."""
+    """A study as people leave it: trials broken off, windows lost, in any order."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    kept = random.permutation(cohort.sizes["window"])[: draw(st.integers(20, cohort.sizes["window"]))]
-    dataset = cohort.isel(window=kept)
-    assume(all(len(set(own.trial.values)) > 1 for _, own in dataset.trial.groupby("participant")))
+    kept = random.permutation(cohort.sizes["window"])[
+        : draw(st.integers(20, cohort.sizes["window"]))
+    ]
+    dataset = cohort.drop_vars(list(cohort.data_vars)).isel(window=kept)
+    assume(
+        all(
+            len(set(own.trial.values)) > 1
+            for _, own in dataset.trial.groupby("participant")
+        )
+    )
     return dataset
 
 
 @given(st.data(), st.sampled_from(sorted(GROUPED)))
 def test_nothing_stands_on_both_sides(cohort, data, protocol):
-    """No participant, trial or clip, as far as the protocol promises, and each window is held out once."""
+    """No person, trial or clip, as the protocol promises; each window is out once."""
     dataset = data.draw(studies(cohort))
     once = np.zeros(dataset.sizes["window"], int)
     for fold in folds(dataset, protocol):
@@ -39,9 +61,15 @@ def test_nothing_stands_on_both_sides(cohort, data, protocol):
 def test_the_leaky_split_leaks_and_says_so(cohort):
     """Each window is held out once, its trial trains."""
     every = folds(cohort, "leaky-windows")
-    shared = [set(part(cohort, fold)[0].trial.values) & set(part(cohort, fold)[1].trial.values) for fold in every]
-    assert all(shared) and all("leaky" in text(fold) for fold in every)
-    assert sorted(np.concatenate([rows(cohort, fold)[1] for fold in every])) == list(range(cohort.sizes["window"]))
+    shared = [
+        set(part(cohort, fold)[0].trial.values)
+        & set(part(cohort, fold)[1].trial.values)
+        for fold in every
+    ]
+    assert all(shared) and all("leaky" in fold.name for fold in every)
+    assert sorted(np.concatenate([rows(cohort, fold)[1] for fold in every])) == list(
+        range(cohort.sizes["window"])
+    )
 
 
 @pytest.mark.parametrize("protocol", sorted(GROUPED))
@@ -50,43 +78,72 @@ def test_inner_folds_are_grouped_as_the_outer_ones(cohort, protocol):
     for fold in inner(training, protocol):
         own, other = part(training, fold)
         for name in GROUPED[protocol]:
-            assert not set(other[name].values) & ({*own[name].values} | {*held_out[name].values})
+            assert not set(other[name].values) & (
+                {*own[name].values} | {*held_out[name].values}
+            )
     assert len(inner(training, "leave-one-participant-out")) <= 5
 
 
 @pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
-def test_nested_folds_are_the_inner_ones_as_rows_of_the_whole_data_set(cohort, protocol):
-    for fold in folds(cohort, protocol):
-        training, held_out = part(cohort, fold)
-        for one, own in zip(nested(cohort, fold, protocol), inner(training, protocol), strict=True):
-            for mine, theirs in zip(part(cohort, one), part(training, own), strict=True):
+def test_nested_folds_are_the_inner_ones_as_rows_of_the_whole_data_set(
+    cohort, protocol
+):
+    bare = cohort.drop_vars(list(cohort.data_vars))
+    for fold in folds(bare, protocol)[::4]:
+        training = part(bare, fold)[0]
+        inside = inner(training, protocol)
+        for fold_inside, whole in zip(
+            inside, nested(bare, fold, protocol), strict=True
+        ):
+            for mine, theirs in zip(
+                part(bare, whole), part(training, fold_inside), strict=True
+            ):
                 assert mine.identical(theirs)
-            assert not {*one.training, *one.held_out} & {*rows(cohort, fold)[1].tolist()}
+            assert not {*whole.training, *whole.held_out} & {*fold.held_out}
 
 
-def test_folds_are_the_same_in_every_run_and_have_their_own_names(cohort):
+def test_folds_are_the_same_in_every_run_and_have_keys_that_differ(cohort):
     for protocol in PROTOCOLS:
         assert folds(cohort, protocol) == folds(cohort.copy(deep=True), protocol)
-        texts = [text(fold) for fold in folds(cohort, protocol)]
-        assert len(set(texts)) == len(texts)
-    assert text(("P01", "P02")) == "P01\0P02" and SEED == 0
-    assert label(folds(cohort, "trials")[1]) == "fold trials 2 of 5"
+        keys = [fold.key for fold in folds(cohort, protocol)]
+        assert len(set(keys)) == len(keys)
+    assert SEED == 0
+    assert folds(cohort, "trials")[1].name == "trials 2 of 5"
+
+
+def test_a_fold_by_names_is_the_one_that_the_protocol_makes(cohort):
+    """Its key, and so every score, is of the names and not of the rows."""
+    last = folds(cohort, "leave-one-participant-out")[-1]
+    fold = of_participants(cohort, ["P01", "P02", "P03", "P04"])
+    assert fold == last and fold.key == "P01\0P02\0P03\0P04"
+    assert fold.name == "training on 4 participants (P01 to P04)"
+    training, held_out = part(cohort, fold)
+    assert set(training.participant.values) == {"P01", "P02", "P03", "P04"}
+    assert set(held_out.participant.values) == {"P05"}
+    moved = of_participants(
+        cohort.isel(window=slice(None, None, -1)), names(cohort)[:4]
+    )
+    assert moved.key == fold.key and moved.training != fold.training
+    inner_key = nested(cohort, fold, "participants")[0].key
+    assert inner_key == fold.key + ", inner 1 of 4"
 
 
 def test_what_cannot_be_split_is_said(cohort):
     one = cohort.isel(window=np.flatnonzero(cohort.participant.values == "P01"))
     with pytest.raises(DatasetError, match="only P01 is there"):
         folds(one, "participants")
-    with pytest.raises(DatasetError, match="unknown protocol 'windows'"):
+    with pytest.raises(ParameterError, match="unknown protocol 'windows'"):
         folds(cohort, "windows")
     with pytest.raises(DatasetError, match="not in the data: P99"):
-        part(cohort, ("P99",))
+        of_participants(cohort, ["P99"])
     with pytest.raises(DatasetError, match="holds nobody out"):
-        part(cohort, tuple(names(cohort)))
-    clip = cohort.isel(window=np.flatnonzero(cohort["clip"].values == cohort["clip"].values[0]))
+        of_participants(cohort, names(cohort))
+    clip = cohort.isel(
+        window=np.flatnonzero(cohort["clip"].values == cohort["clip"].values[0])
+    )
     with pytest.raises(DatasetError, match="at least two clips"):
         folds(clip, "clips")
     with pytest.raises(DatasetError, match="P01, P02, P03, P04, P05: only one trial"):
         folds(clip, "trials")
     with pytest.raises(DatasetError, match="fold 'mine' is of another data set"):
-        part(cohort, Fold("mine", (0,), (10**6,)))
+        part(cohort, Fold("mine", (0,), (10**6,), "mine"))

@@ -1,11 +1,14 @@
-"""Draw what belongs to no chapter: the figure of the landing page, and the gallery of all figure functions.
+"""Draw what belongs to no chapter: the landing page's figure, and the gallery.
 
-Each function here draws one figure of :mod:`mpcl.figures` from committed data and returns the numbers
-that it shows; its source stands on the gallery page below the figure, and its numbers can be downloaded.
+Each function of the gallery draws one figure of :mod:`mpcl.figures.plots` from
+committed data and returns the numbers that it shows. Its source stands on the page
+below the figure, its numbers can be downloaded; of its docstring, the first part is the
+caption, the second the text for who does not see the figure.
 """
 
 import inspect
 import re
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,12 +17,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.figure import Figure
+from sphinx.application import Sphinx
 
-from mpcl import figures
+from book._ext.marks import fill_mark
+from book._make.quote import without_docstrings
 from mpcl.data import contract
-from mpcl.evaluation import results, statistics
+from mpcl.evaluation import results, statistics, tables
+from mpcl.figures import plots
 
-ROOT = Path(__file__).resolve().parents[2]
+Drawing = tuple[Figure, pd.DataFrame | pd.Series | xr.DataArray]
+
+ROOT = Path(__file__).resolve().parents[2]  # of the book as it is laid down to render
 PAGE, MARK, FOLDER = "book/gallery", "<!-- figures -->", "book/_static/gallery"
 SECTION = """
 ## `{name}`
@@ -35,197 +44,257 @@ SECTION = """
 {code}
 ```
 """
+UNDATED: dict[str, str | None] = {"Date": None}
+INK = "#(?:222222|262626|000000)"
+FAINT = {
+    "stroke: #e6e6e6": "stroke: currentColor; stroke-opacity: 0.15",  # grid
+    "stroke: #bbbbbb": "stroke: currentColor; stroke-opacity: 0.4",  # edges of panels
+    "stroke: #ffffff": "stroke: none",  # rims of bars
+}
 
 
 @lru_cache
-def cohort():
+def cohort() -> xr.Dataset:
+    """The committed simulated cohort."""
     return contract.read(ROOT / "data" / "simulated.nc")
 
 
 @lru_cache
-def kept():
+def benchmark() -> xr.Dataset:
+    """The committed scores on a simulated cohort."""
     return results.read(ROOT / "data" / "results" / "simulated-plain-benchmark.nc")
 
 
-def label_distribution():
+def label_distribution() -> Drawing:
     """The mean label of the simulated cohort, with its 95 % interval over participants.
 
-    Horizontal bars, one an emotion, all near one tenth, with short interval lines; orange for pleasant, blue for not.
+    Horizontal bars, one an emotion, all near one tenth, with short interval lines;
+    orange for pleasant, blue for not.
     """
-    labels = cohort().distribution.groupby("participant").mean()  # (participant, emotion)
-    found = [statistics.interval(labels.sel(emotion=name).values) for name in labels.emotion.values]
-    shown = pd.DataFrame(found, columns=["share", "lower", "upper"], index=labels.emotion.values)
-    with figures.canvas(height=3) as (figure, axes):
-        figures.label_distribution(axes, shown.share, shown.index, cohort().valence.values, shown.lower, shown.upper)
+    labels = cohort().distribution.groupby("participant").mean()
+    emotions = labels.emotion.values
+    shares = [labels.sel(emotion=name).values for name in emotions]
+    bounds = np.array([statistics.interval(values) for values in shares])
+    shown = pd.DataFrame(bounds, columns=["share", "lower", "upper"], index=emotions)
+    share, lower, upper = bounds.T
+    with plots.canvas(height=3) as (figure, axes):
+        plots.label_distribution(
+            axes,
+            share,
+            emotions,
+            cohort().valence.values,
+            lower,
+            upper,
+        )
     return figure, shown
 
 
-def matrix():
-    """Correlations between the shares of emotions over the trials of the simulated cohort.
+def matrix() -> Drawing:
+    """Correlations between the shares of emotions over the trials of the cohort.
 
-    A square map of ten emotions: warm among those of one valence, violet between pleasant and unpleasant ones.
+    A square map of ten emotions: warm among those of one valence, violet between
+    pleasant and unpleasant ones.
     """
-    trials = cohort().distribution.groupby("trial").first()
-    shown = pd.DataFrame(np.corrcoef(trials.values.T), trials.emotion.values, trials.emotion.values)
-    with figures.canvas(width=5.5, height=4.5) as (figure, axes):
-        figures.matrix(axes, shown.values, list(shown.columns), "correlation")
+    labels = cohort().distribution.groupby("trial").first()
+    names = labels.emotion.values
+    correlations = np.corrcoef(labels.values.T)  # (emotion, emotion)
+    with plots.canvas(width=5.5, height=4.5) as (figure, axes):
+        plots.matrix(axes, correlations, names, "correlation")
+    return figure, pd.DataFrame(correlations, names, names)
+
+
+def recording() -> Drawing:
+    """One feature of one simulated participant over the session, by condition.
+
+    Dots joined within each trial over some minutes, on coloured grounds for positive,
+    negative, mixed and neutral.
+    """
+    person = cohort().isel(window=cohort().participant.values == "P01")
+    feature = str(person.eda_feature.values[0])
+    columns = {"start": person.start, "condition": person.condition}
+    shown = pd.DataFrame({**columns, "value": person.eda.sel(eda_feature=feature)})
+    with plots.canvas(height=2.6) as (figure, axes):
+        plots.recording(axes, cohort(), "P01", "eda", feature)
     return figure, shown
 
 
-def recording():
-    """One feature of one simulated participant over the session; shading and names: the condition of each trial.
-
-    Dots joined within each trial over some minutes, on coloured grounds for positive, negative, mixed and neutral.
-    """
-    own = cohort().isel(window=np.flatnonzero(cohort().participant.values == "P01"))
-    shown = pd.DataFrame({"start": own.start, "condition": own.condition, "value": own["eda"].values[:, 0]})
-    with figures.canvas(height=2.6) as (figure, axes):
-        figures.recording(axes, cohort(), "P01", "eda", str(cohort().eda_feature.values[0]))
-    return figure, shown
-
-
-def presence():
+def presence() -> Drawing:
     """How often each modality is missing in the simulated cohort.
 
     Horizontal bars, one a modality, of a few per cent each.
     """
-    shown = contract.missing(cohort()).mean("window").to_series().rename("share missing")
-    with figures.canvas(height=2.4) as (figure, axes):
-        figures.presence(axes, contract.missing(cohort()))
-    return figure, shown
+    missing = contract.missing(cohort())
+    with plots.canvas(height=2.4) as (figure, axes):
+        plots.presence(axes, missing)
+    return figure, missing.mean("window").to_series().rename("share missing")
 
 
-def learning_curve():
-    """A loss by epoch: the mean over networks and their range. *These numbers are made up*; chapter 10 has real ones.
+def learning_curve() -> Drawing:
+    """A loss by epoch: the mean over networks, and their range.
+
+    *These numbers are made up*; chapter 10 has real ones.
 
     A line with dots falls steeply, then flattens, within a pale band.
     """
     epochs, noise = np.arange(1, 13), np.random.default_rng(0).normal(0, 0.02, (4, 12))
-    log = xr.DataArray((np.exp(-epochs / 3) + 0.1 + noise)[..., None], dims=("replica", "epoch", "term"),
-                       coords={"replica": range(4), "epoch": epochs, "term": ["made-up loss"]})
-    with figures.canvas(height=2.6) as (figure, axes):
-        figures.learning_curve(axes, log, "made-up loss")
-    return figure, log.sel(term="made-up loss").to_pandas()
+    log = xr.DataArray(
+        (np.exp(-epochs / 3) + 0.1 + noise)[..., None],
+        dims=("replica", "epoch", "term"),
+        coords={"replica": range(4), "epoch": epochs, "term": ["made-up loss"]},
+    )
+    with plots.canvas(height=2.6) as (figure, axes):
+        plots.learning_curve(axes, log, "made-up loss")
+    return figure, log.squeeze("term", drop=True).to_pandas()
 
 
-def scores():
-    """Mean KL of every method on five simulated cohorts, with 95 % intervals over participants.
+def score_intervals() -> Drawing:
+    """Mean KL of every predictor on a simulated cohort, with 95 % intervals.
 
-    Dots with horizontal interval lines, one a method: grey for predictors without signals, red for the network.
+    Dots with horizontal interval lines, one a predictor: grey for those without
+    signals, red for the network.
     """
-    bounds = results.intervals(kept())
-    with figures.canvas(height=4.5) as (figure, axes):
-        figures.scores(axes, bounds, "kl")
+    bounds = tables.intervals(benchmark())
+    with plots.canvas(height=4.5) as (figure, axes):
+        plots.score_intervals(axes, bounds, "kl")
     return figure, bounds.sel(metric="kl").to_pandas()
 
 
-def differences():
-    """What removing a component costs in KL on five simulated cohorts: mean and 95 % interval after Holm.
+def difference_intervals() -> Drawing:
+    """What removing a component costs in KL: mean and 95 % interval after Holm.
 
-    Dots with horizontal interval lines around a vertical line at zero, in colour where the interval excludes zero.
+    Dots with horizontal interval lines around a vertical line at zero, in colour where
+    the interval excludes zero.
     """
-    removed = [name for name in results.complete(kept()) if str(name).startswith("mpcl-no-")]
-    bounds = results.differences(kept(), others=removed, metrics=["kl"])
-    with figures.canvas(height=2.6) as (figure, axes):
-        figures.differences(axes, bounds, "kl")
+    names = tables.complete(benchmark())
+    removed = [name for name in names if name.startswith("mpcl-no-")]
+    bounds = tables.differences(benchmark(), others=removed, metrics=["kl"])
+    with plots.canvas(height=2.6) as (figure, axes):
+        plots.difference_intervals(axes, bounds, "kl")
     return figure, bounds.sel(metric="kl").to_pandas()
 
 
-def learning_from():
-    """Scores against the number of participants learned from. *These numbers are made up*; chapter 12 has real ones.
+def learning_from() -> Drawing:
+    """Scores against the number of participants learned from.
+
+    *These numbers are made up*; chapter 12 has real ones.
 
     Two falling lines with pale bands above a dashed horizontal line.
     """
     people, limit = np.array([8, 16, 32, 64, 128]), 0.024
-    curves = {name: pd.DataFrame({"mean": limit + a / people**0.5}, index=people)
-              for name, a in (("ridge", 0.2), ("mpcl", 0.15))}
-    curves = {name: frame.assign(lower=frame["mean"] * 0.95, upper=frame["mean"] * 1.05)
-              for name, frame in curves.items()}
-    best = pd.DataFrame({"mean": np.full(len(people), limit)}, index=people)
-    with figures.canvas(height=2.8) as (figure, axes):
-        figures.learning_from(axes, curves, best)
+    curves = {}
+    for name, slope in (("ridge", 0.2), ("mpcl", 0.15)):
+        mean = limit + slope / people**0.5
+        bounds = {"mean": mean, "lower": 0.95 * mean, "upper": 1.05 * mean}
+        curves[name] = pd.DataFrame(bounds, index=people.tolist())
+    best = pd.DataFrame({"mean": limit}, index=people.tolist())
+    with plots.canvas(height=2.8) as (figure, axes):
+        plots.learning_from(axes, curves, best)
     return figure, pd.concat(curves, axis=1)
 
 
-def participants():
-    """Every participant of one simulated cohort: the network beside the mean label, ordered by the latter.
+def participant_pairs() -> Drawing:
+    """Every participant of one simulated cohort: the network beside the mean label.
 
-    Pairs of a grey square and a red dot, joined by a line, one pair a participant; most dots lie lower.
+    Pairs of a grey square and a red dot, joined by a line, one pair a participant, in
+    the order of the squares; most dots lie lower.
     """
-    shown = results.participant_table(kept().isel(cohort=[0]), "kl")[["mean_label", "mpcl"]]
-    with figures.canvas(height=2.8) as (figure, axes):
-        figures.participants(axes, shown, "mpcl", "mean_label", "KL")
+    table = tables.participant_table(benchmark().isel(cohort=[0]), "kl")
+    shown = table[["mean_label", "mpcl"]]
+    with plots.canvas(height=2.8) as (figure, axes):
+        plots.participant_pairs(axes, shown, "mpcl", "mean_label", "KL")
     return figure, shown
 
 
-def idea():
-    """The figure of the landing page: what sensors record, and the mixture that a (simulated) person felt.
+def clearest_mixture(dataset: xr.Dataset) -> int:
+    """The complete window of a mixed trial, as pleasant as not, of clearest shape."""
+    labels = dataset.distribution.values  # (window, emotion)
+    pleasant = labels[:, dataset.valence.values > 0].sum(1)  # (window,)
+    complete = ~contract.missing(dataset).values.any(1)
+    mixed = (np.abs(pleasant - 0.5) < 0.08) & (dataset.condition.values == "mixed")
+    return int(np.argmax(labels.std(1) * mixed * complete))
 
-    Above, three curves over a session, one trial shaded; below, bars for ten emotions, pleasant and unpleasant at once.
+
+def idea() -> Drawing:
+    """The landing page's figure: what sensors record, and the mixture that was felt.
+
+    Above, three curves over a session, one trial shaded; below, bars for ten emotions,
+    pleasant and unpleasant at once.
     """
-    data, size = cohort(), {"width": 5.2, "height": 4.6}
-    pleasant = data.distribution.values @ (data.valence.values > 0)  # (window,)
-    whole = ~contract.missing(data).values.any(1)
-    mixed = (np.abs(pleasant - 0.5) < 0.08) & (data.condition.values == "mixed")
-    at = int(np.argmax(data.distribution.values.std(1) * mixed * whole))  # the mixture with the clearest shape
-    with figures.canvas(2, 1, **size, gridspec_kw={"height_ratios": (1, 1.5)}) as (figure, axes):
-        figures.idea(*axes, data, str(data.participant.values[at]), str(data.trial.values[at]))
-    own = data.isel(window=at)
-    return figure, pd.DataFrame({"share": own.distribution.values}, index=own.emotion.values)
+    window = cohort().isel(window=clearest_mixture(cohort()))
+    heights = {"height_ratios": (1, 1.5)}
+    participant, trial = str(window.participant.values), str(window.trial.values)
+    with plots.canvas(2, 1, 5.2, 4.6, gridspec_kw=heights) as (figure, (above, below)):
+        plots.idea(above, below, cohort(), participant, trial)
+    shares = {"share": window.distribution.values}
+    return figure, pd.DataFrame(shares, index=window.emotion.values)
 
 
-GALLERY = (label_distribution, matrix, recording, presence, learning_curve, scores, differences, learning_from,
-           participants, idea)
+GALLERY: tuple[Callable[[], Drawing], ...] = (
+    label_distribution,
+    matrix,
+    recording,
+    presence,
+    learning_curve,
+    score_intervals,
+    difference_intervals,
+    learning_from,
+    participant_pairs,
+    idea,
+)
 
 
-def draw(to, chosen=GALLERY):
+def draw(to: Path, chosen: Iterable[Callable[[], Drawing]] = GALLERY) -> None:
     """Draw figures and write their numbers, the same bytes at every build."""
     matplotlib.use("Agg")
     to.mkdir(parents=True, exist_ok=True)
     for function in chosen:
         figure, shown = function()
+        out = to / f"{function.__name__}.svg"
         with plt.rc_context({"svg.hashsalt": function.__name__}):
-            figure.savefig(to / f"{function.__name__}.svg", metadata={"Date": None}, bbox_inches="tight")
+            figure.savefig(out, metadata=UNDATED, bbox_inches="tight")
         plt.close(figure)
-        shown.to_csv(to / f"{function.__name__}.csv", float_format="%.6g")
+        shown.to_csv(out.with_suffix(".csv"), float_format="%.6g")
 
 
-def for_the_landing_page(to):
-    """The idea once more, to stand within the page: it takes the page's colour for text and needs no ground."""
+def words(function: Callable[[], Drawing]) -> tuple[str, str]:
+    """The caption of a figure, and the text for who does not see it."""
+    text = (inspect.getdoc(function) or "").replace("\n\n", "\0").replace("\n", " ")
+    *caption, alt = text.split("\0")
+    return " ".join(caption), alt
+
+
+def for_the_landing_page(to: Path) -> None:
+    """The idea once more, within the page: no ground, text in the page's colour."""
+    out = to / "idea.svg"
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "idea"}):
         figure, _ = idea()
-        nobody = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(to / "idea.svg", metadata=nobody, transparent=True, bbox_inches="tight")
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(out, metadata=nothing, transparent=True, bbox_inches="tight")
     plt.close(figure)
-    svg = re.sub(r"(?s)^.*?(?=<svg)", "", (to / "idea.svg").read_text(encoding="utf-8"))
-    svg = re.sub("#(?:222222|262626|000000)", "currentColor", svg)  # ink
-    svg = svg.replace("stroke: #e6e6e6", "stroke: currentColor; stroke-opacity: 0.15")  # grid
-    svg = svg.replace("stroke: #bbbbbb", "stroke: currentColor; stroke-opacity: 0.4")  # edges of the panels
-    svg = svg.replace("stroke: #ffffff", "stroke: none")  # rims of bars
-    alt = inspect.getdoc(idea).split("\n\n")[1].replace("\n", " ")
-    svg = re.sub(r'<svg (.*?)width="[^"]+"', rf'<svg role="img" aria-label="{alt}" class="idea" \1', svg, count=1)
-    svg = re.sub(r'(<svg [^>]*?)height="[^"]+"', r"\1", svg, count=1)
-    (to / "idea.svg").write_text(svg, encoding="utf-8")
+    svg = re.sub(r"(?s)^.*?(?=<svg)", "", out.read_text(encoding="utf-8"))
+    svg = re.sub(INK, "currentColor", svg)
+    for colour, faint in FAINT.items():
+        svg = svg.replace(colour, faint)
+    start = f'<svg role="img" aria-label="{words(idea)[1]}" class="idea"'
+    head, rest = svg.split(">", 1)
+    head = re.sub(r' (?:width|height)="[^"]+"', "", head).replace("<svg", start, 1)
+    out.write_text(f"{head}>{rest}", encoding="utf-8")
 
 
-def section(function):
-    caption, alt = (part.replace("\n", " ") for part in inspect.getdoc(function).split("\n\n"))
-    code = re.sub(r'(?s)\n    """.*?"""', "", inspect.getsource(function), count=1).rstrip()
-    name = function.__name__
-    return SECTION.format(name=name, anchor=name.replace("_", "-"), caption=caption, alt=alt, code=code)
+def section(function: Callable[[], Drawing]) -> str:
+    """The part of the gallery on one figure, in Markdown."""
+    name, (caption, alt) = function.__name__, words(function)
+    code = without_docstrings(inspect.getsource(function), always=True).rstrip()
+    code = code.replace(" -> Drawing", "")
+    anchor = name.replace("_", "-")
+    return SECTION.format(name=name, anchor=anchor, caption=caption, alt=alt, code=code)
 
 
-def draw_all(app):
+def draw_all(app: Sphinx) -> None:
     draw(Path(app.srcdir, FOLDER))
     for_the_landing_page(Path(app.srcdir, "book", "_static"))
 
 
-def fill(app, page, source):
-    if page == PAGE:
-        source[0] = source[0].replace(MARK, "".join(map(section, GALLERY)))
-
-
-def setup(app):
+def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", draw_all)
-    app.connect("source-read", fill)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return fill_mark(app, PAGE, MARK, lambda: "".join(map(section, GALLERY)))

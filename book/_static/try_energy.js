@@ -45,9 +45,9 @@ const PAGE = `
     <label for="try-beta">Inverse temperature β <output for="try-beta" data-of="beta"></output></label>
     <input id="try-beta" type="range" min="-1" max="2" step="0.05" value="0.7">
     <label for="try-angle">Direction of the question <output for="try-angle" data-of="angle"></output></label>
-    <input id="try-angle" type="range" min="0" max="355" step="5" value="35">
+    <input id="try-angle" type="range" min="0" max="355" step="5" value="70">
     <label for="try-length">Its distance from the middle <output for="try-length" data-of="length"></output></label>
-    <input id="try-length" type="range" min="0" max="1.6" step="0.05" value="1.45">
+    <input id="try-length" type="range" min="0" max="2.4" step="0.05" value="1.45">
     <table class="try-table"><caption>What one step answers with</caption>
       <thead><tr><th scope="col">pattern</th><th scope="col">weight</th><td></td></tr></thead><tbody></tbody></table>
     <table class="try-table"><caption>Energy</caption><tbody>
@@ -128,13 +128,21 @@ function start(root) {
 
   find("#try-beta").addEventListener("input", () => update(true));
   ["#try-angle", "#try-length"].forEach((name) => find(name).addEventListener("input", () => update(false)));
-  find("svg").addEventListener("pointerdown", (event) => {
+  function put(event) { // the question goes where the reader points, also while dragging
     const box = find("svg").getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width * 2 - 1) * REACH;
     const y = (1 - (event.clientY - box.top) / box.height * 2) * REACH;
     find("#try-angle").value = (Math.atan2(y, x) * 180 / Math.PI + 360) % 360;
     find("#try-length").value = Math.hypot(x, y);
     update(false);
+  }
+  find("svg").style.touchAction = "none";
+  find("svg").addEventListener("pointerdown", (event) => {
+    find("svg").setPointerCapture(event.pointerId);
+    put(event);
+  });
+  find("svg").addEventListener("pointermove", (event) => {
+    if (event.buttons) put(event);
   });
   update(true);
 }

@@ -36,15 +36,16 @@ const ROW = ([name, valence], i) => `
 const PAGE = `
 <div class="try-line"><label for="try-truth">The truth</label>
 <select id="try-truth">${Object.entries(LABELS).map(([k, v]) => `<option value="${k}">${v}</option>`).join("")}</select></div>
-<fieldset><legend>Your prediction: move the sliders, shares follow (bar: you, line: truth)</legend>
+<fieldset><legend>Your prediction: move a slider, or drag a bar to the share you mean (bar: you, line: truth)</legend>
 ${EMOTIONS.map(ROW).join("")}</fieldset>
 <div class="try-line try-buttons" role="group" aria-label="Set the prediction to">
 <button type="button" data-set="truth">the truth</button><button type="button" data-set="even">equal shares</button>
 <button type="button" data-set="top">only its largest</button><button type="button" data-set="swap">families swapped</button></div>
-<table class="try-table"><caption>The six measures of your prediction</caption>
-<thead><tr><th scope="col">measure</th><th scope="col">value</th><th scope="col">best</th></tr></thead><tbody>
+<table class="try-table"><caption>The six measures of your prediction, and of one that has seen nothing</caption>
+<thead><tr><th scope="col">measure</th><th scope="col">yours</th><th scope="col">equal shares (floor)</th>
+<th scope="col">best</th></tr></thead><tbody>
 ${Object.entries(MEASURES).map(([name, [, best]]) =>
-    `<tr><th scope="row">${name}</th><td data-of="${name}"></td><td>${best}</td></tr>`).join("")}</tbody></table>
+    `<tr><th scope="row">${name}</th><td data-of="${name}"></td><td data-floor="${name}"></td><td>${best}</td></tr>`).join("")}</tbody></table>
 <p class="try-says" aria-live="polite"></p>`;
 
 function start(root) {
@@ -65,6 +66,7 @@ function start(root) {
       const cell = root.querySelector(`[data-of=${name}]`), value = measure(d, p);
       cell.textContent = value.toFixed(3);
       cell.dataset.value = value;
+      root.querySelector(`[data-floor=${name}]`).textContent = measure(d, TRUTHS.even).toFixed(3);
     });
     const worst = d.map((x, i) => Math.abs(x - p[i])), at = worst.indexOf(Math.max(...worst));
     root.querySelector(".try-says").textContent = sum === 0 ? "All sliders at zero: taken as equal shares."
@@ -78,6 +80,21 @@ function start(root) {
     sliders.forEach((slider, i) => { slider.value = Math.round(scale * values[i]); });
     update();
   }
+
+  function drag(i, place) { // to a share: the other ratings stay, so all other shares give way in proportion
+    const box = rows[i].querySelector(".try-bars").getBoundingClientRect();
+    const share = Math.min(Math.max((place - box.left) / box.width, 0), 0.99);
+    const others = total(sliders.map((slider, n) => (n === i ? 0 : +slider.value)));
+    sliders[i].value = Math.round(others > 0 ? share * others / (1 - share) : 100 * share);
+    update();
+  }
+
+  rows.forEach((row, i) => { // the sliders do the same for the keyboard
+    const bars = row.querySelector(".try-bars");
+    Object.assign(bars.style, {cursor: "ew-resize", touchAction: "pan-y"});
+    bars.addEventListener("pointerdown", (event) => { bars.setPointerCapture(event.pointerId); drag(i, event.clientX); });
+    bars.addEventListener("pointermove", (event) => { if (bars.hasPointerCapture(event.pointerId)) drag(i, event.clientX); });
+  });
 
   const sets = {
     truth, even: () => TRUTHS.even, top: () => truth().map((x) => +(x === Math.max(...truth()))),

@@ -1,1 +1,4 @@
-"""The five components of MPCL, one file each, and the network that joins them."""
+"""The network of MPCL: its components, one file each, and what joins them.
+
+All of them ask the associative memory of :mod:`mpcl.model.memory`, and no other.
+"""

@@ -1,87 +1,165 @@
-"""Multi-scale fusion: modalities into moments, and the moments of a trial into what the trial was like.
+"""Multi-scale fusion: modalities into moments, and moments into what a trial was like.
 
-Two scales of time, in each branch. A *moment* is one window: its modalities become tokens of one size, and their sum is
-the moment. A *trial* is recalled from its moments, by the associative memory of :mod:`mpcl.model.memory`. Beyond the
-name all is our reading. Layer norms have neither gain nor bias, since a linear map follows each.
+In each branch the memory of :mod:`mpcl.model.memory` is asked twice, at several inverse
+temperatures each. A *moment* is one window: its modalities become tokens of one size,
+and they recall one another. A *trial* recalls its moments. Beyond the name all is our
+reading. Layer norms have neither gain nor bias, since a linear map follows each.
 """
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Generator, Tensor, nn
+
+from mpcl.model import memory
 
 
-class ModalityTokens(nn.Module):
-    """The moments of a branch, h_w = LN(sum_m t_m), with a token a modality: t_m = x_m W_m + b_m (our reading).
+class MultiScaleMemory(nn.Module):
+    """One memory, asked at several inverse temperatures (our reading).
 
-    A modality that is missing gives a learned token u_m, whatever stands in its features.
-
-    Args:
-        features: number of features of each modality of the branch (m).
-        width, generator: D, and the source of the initial weights.
-    """
-
-    def __init__(self, features, width, generator):
-        super().__init__()
-        self.features, count = tuple(features), len(features)
-        modality = torch.arange(count).repeat_interleave(torch.tensor(self.features))
-        self.register_buffer("modality", modality, persistent=False)  # of each feature
-        self.weight = nn.Parameter(torch.randn(sum(features), width, generator=generator) / sum(features) ** 0.5)
-        self.bias = nn.Parameter(torch.randn(count, width, generator=generator) / (4 * count) ** 0.5)
-        self.missing = nn.Parameter(torch.randn(count, width, generator=generator) / (4 * count) ** 0.5)
-
-    def tokens(self, x, present):
-        """The tokens one by one (..., m, D); :meth:`forward` gets their sum from one product."""
-        each = zip(x.split(self.features, -1), self.weight.split(self.features), strict=True)
-        tokens = torch.stack([part @ weight for part, weight in each], -2) + self.bias
-        return torch.where(present[..., None], tokens, self.missing)
-
-    def forward(self, x, present):
-        """Moments (..., D) of features x (..., F), of which those of modalities ``present`` (..., m) are read."""
-        x = torch.where(present.index_select(-1, self.modality), x, 0.0)
-        seen = present.to(x)
-        moment = x @ self.weight + seen @ self.bias + (1 - seen) @ self.missing  # (..., width)
-        return F.layer_norm(moment, moment.shape[-1:])
-
-    def silence(self):
-        """The moment in which nothing of the branch is there (D,)."""
-        moment = self.missing.sum(0)
-        return F.layer_norm(moment, moment.shape)
-
-
-class TrialMemory(nn.Module):
-    """A trial recalled from its moments at several inverse temperatures (our reading).
-
-    With moments h_1 .. h_W and their mean xi as the query, each scale retrieves H_s = sum_w softmax(beta_s h_w xi /
-    sqrt D)_w h_w (Ramsauer et al. 2021, eq. 3): the mean of all moments at a small beta, the most typical one at a
-    large. Shares g = softmax(gate) mix them: h = LN(sum_s g_s H_s).
+    R = sum_s g_s softmax(beta_s xi X^T / sqrt D) V with shares g = softmax(gate): a
+    small beta returns the mean of all patterns, a large one the most similar.
 
     Args:
         betas: S inverse temperatures to start from.
     """
 
-    def __init__(self, betas):
+    def __init__(self, betas: Sequence[float]) -> None:
         super().__init__()
         self.log_beta = nn.Parameter(torch.tensor(betas).log())
         self.gate = nn.Parameter(torch.zeros(len(betas)))
 
-    def forward(self, moments, there):
-        """The trial (B, D) of moments (B, W, D), and weights (S, B, W); those not ``there`` (B, W) do not count."""
-        query = mean_moment(moments, there)
-        overlap = (moments * query[:, None]).sum(-1) / moments.shape[-1] ** 0.5  # (batch, moment)
-        counted = there | ~there.any(-1, keepdim=True)
-        scaled = self.log_beta.exp()[:, None, None] * overlap
-        weights = scaled.masked_fill(~counted, -torch.inf).softmax(-1)  # (scale, batch, moment)
-        mixed = (self.gate.softmax(0)[:, None, None] * weights).sum(0)  # (batch, moment)
-        trial = (mixed[..., None] * moments).sum(1)
-        return F.layer_norm(trial, trial.shape[-1:]), weights
+    # pyrefly: ignore[missing-override-decorator]  # of Python 3.12
+    def forward(
+        self, query: Tensor, patterns: Tensor, values: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What is recalled (..., Q, E), and the weights of each scale (S, ..., Q, N).
+
+        Args:
+            query, patterns, values: xi (..., Q, D), X (..., N, D), V (..., N, E).
+            mask: bool (..., N), the patterns that may be recalled.
+        """
+        beta = self.log_beta.exp() / query.shape[-1] ** 0.5
+        weights = memory.weights(query, patterns, beta, mask)
+        mixed = torch.einsum("s,s...->...", self.gate.softmax(0), weights)
+        return mixed @ values, weights
 
 
-def mean_moment(moments, there):
-    """The mean (B, D) of the moments (B, W, D) that are ``there`` (B, W); of all where none is.
+class ModalityTokens(nn.Module):
+    """A token of each modality of a branch, t_m = x_m W_m + b_m (our reading).
 
-    Example:
-        >>> mean_moment(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([[True, True, False]]))
-        tensor([[2.]])
+    A modality that is missing gives a learned token u_m, whatever stands in its
+    features.
+
+    Args:
+        features: number of features of each modality of the branch (m).
+        width: D.
+        generator: of the initial weights.
     """
-    counted = (there | ~there.any(-1, keepdim=True)).to(moments)
-    return ((counted / counted.sum(-1, keepdim=True))[..., None] * moments).sum(1)
+
+    def __init__(
+        self, features: Sequence[int], width: int, generator: Generator
+    ) -> None:
+        super().__init__()
+        self.features = tuple(features)
+        count, inputs = len(features), sum(features)
+        self.weight = nn.Parameter(
+            torch.randn(inputs, width, generator=generator) / inputs**0.5
+        )
+        self.bias = nn.Parameter(
+            torch.randn(count, width, generator=generator) / (4 * count) ** 0.5
+        )
+        self.missing = nn.Parameter(
+            torch.randn(count, width, generator=generator) / (4 * count) ** 0.5
+        )
+
+    # pyrefly: ignore[missing-override-decorator]  # of Python 3.12
+    def forward(self, x: Tensor, present: Tensor) -> Tensor:
+        """Tokens (..., m, D) of features x (..., F), read where ``present``."""
+        parts = zip(
+            x.split(self.features, -1),
+            present.split(1, -1),
+            self.weight.split(self.features),
+            strict=True,
+        )
+        products = [
+            torch.where(is_present, part, 0.0) @ weight
+            for part, is_present, weight in parts
+        ]
+        tokens = torch.stack(products, -2) + self.bias
+        return torch.where(present[..., None], tokens, self.missing)
+
+
+class BranchFusion(nn.Module):
+    """A branch: its modalities become moments, and its moments a trial (our reading).
+
+    The modalities of a moment recall one another, h_w = LN(sum_m t_m + a sum_m R_m)
+    with R_m what the token of modality m recalls of those that are present, by their
+    directions: query and patterns are LN(t), values t. Then the mean moment recalls the
+    moments, h = LN(R). Without a memory: the sum of the tokens, the mean moment.
+
+    Args:
+        features: number of features of each modality of the branch (m).
+        width: D.
+        modality_betas, moment_betas: inverse temperatures that the memories across
+            modalities and across time start from; none: without that memory. A lone
+            modality has no other to recall.
+        generator: of the initial weights.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[int],
+        width: int,
+        modality_betas: Sequence[float],
+        moment_betas: Sequence[float],
+        generator: Generator,
+    ) -> None:
+        super().__init__()
+        self.tokens = ModalityTokens(features, width, generator)
+        self.modalities = self.moments = None
+        if modality_betas and len(features) > 1:
+            self.modalities = MultiScaleMemory(modality_betas)
+            self.amount = nn.Parameter(torch.full((1,), 0.5))  # a
+        if moment_betas:
+            self.moments = MultiScaleMemory(moment_betas)
+
+    # pyrefly: ignore[missing-override-decorator]  # of Python 3.12
+    def forward(
+        self, x: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """The trial (B, D), the weights of modalities and of moments.
+
+        The weights are (S, B, W, m, m), of each modality (row) on each, and (S, B, W).
+
+        Args:
+            x: features (B, W, F).
+            present: bool (B, W, m). Modalities that are missing are not recalled, but
+                recall; moments without any do not count, unless all are.
+        """
+        moments, of_modalities = self.make_moments(x, present)
+        counted = present.any(-1)
+        counted = counted | ~counted.any(-1, keepdim=True)  # (batch, moment)
+        share = counted.to(moments) / counted.sum(-1, keepdim=True)
+        trial, of_moments = share[:, None] @ moments, None  # (batch, 1, width)
+        if self.moments is not None:
+            trial, weights = self.moments(trial, moments, moments, counted)
+            of_moments = weights[..., 0, :]
+        return F.layer_norm(trial[:, 0], trial.shape[-1:]), of_modalities, of_moments
+
+    def make_moments(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Moments (B, W, D) and the weights of modalities; arguments of forward."""
+        tokens = self.tokens(x, present)  # (batch, moment, modality, width)
+        moment, weights = tokens.sum(-2), None
+        if self.modalities is not None:
+            unit = F.layer_norm(tokens, tokens.shape[-1:])
+            recalled, weights = self.modalities(unit, unit, tokens, present)
+            moment = moment + self.amount * recalled.sum(-2)
+        return F.layer_norm(moment, moment.shape[-1:]), weights
+
+    def silence(self) -> Tensor:
+        """The trial in which nothing of the branch was measured (D,)."""
+        tokens = self.tokens.missing.sum(0)
+        moment = F.layer_norm(tokens, tokens.shape)
+        return F.layer_norm(moment, moment.shape)

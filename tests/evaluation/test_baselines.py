@@ -1,8 +1,8 @@
 """What every baseline must do, whatever it learns; and what is particular to some."""
 
-import dataclasses
 import importlib
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -11,70 +11,115 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpcl.data.simulated import cohort as simulated
-from mpcl.evaluation import tuning
-from mpcl.evaluation.baselines import classical, ldl, neural
-from mpcl.evaluation.baselines.catalogue import BASELINES, OPTIONAL
+from data.make import tuning
+from mpcl.data.contract import measured, modalities, trials
+from mpcl.errors import ParameterError, TrainingError
+from mpcl.evaluation.baselines import classical, ldl
 from mpcl.evaluation.baselines.emotiondict import EmotionDict
 from mpcl.evaluation.baselines.helo import HeLo, transport
-from mpcl.evaluation.baselines.inputs import inputs, measured, trial_weights
+from mpcl.evaluation.baselines.inputs import table
+from mpcl.evaluation.blind import unlabelled
 from mpcl.evaluation.floors import mean_label
 from mpcl.evaluation.metrics import kl, participant_scores
-from mpcl.freshness import ROOT
-from mpcl.settings import ParameterError, Settings
-from mpcl.splits import part
-from mpcl.training import TrainingError
+from mpcl.evaluation.predict import held_out
+from mpcl.evaluation.predictors import BASELINES, OPTIONAL, PREDICTORS
+from mpcl.evaluation.predictors import make as named
+from mpcl.provenance import ROOT
+from mpcl.simulation.cohort import cohort as simulated
+from mpcl.splits import inner, of_participants, part
+from mpcl.training.batches import Draw, mixed_batch
+from mpcl.training.batches import inputs as inputs_of_engine
+from mpcl.training.loop import fit, make_replicas, predict
+from mpcl.training.optimiser import parameter_groups
+from mpcl.training.settings import Settings
 
 FOLD = ("P01", "P02", "P03", "P04")
 QUICK = Settings(epochs=2, batch=16)
 NETWORKS = ("mlp", "transformer", "emotiondict", "helo")
-ALL = [*BASELINES, *(pytest.param(name, marks=pytest.mark.skipif(
-    not importlib.util.find_spec("pyldl"), reason="PyLDL, the extra `peers`, is not installed")) for name in OPTIONAL)]
+ALL = [
+    *BASELINES,
+    *(
+        pytest.param(
+            name,
+            marks=pytest.mark.skipif(
+                not importlib.util.find_spec("pyldl"),
+                reason="PyLDL, the extra `peers`, is not installed",
+            ),
+        )
+        for name in OPTIONAL
+    ),
+]
 
 
-def make(name, how=QUICK, **options):
-    return (BASELINES | OPTIONAL)[name](settings=how, **options)
+def make(name, how=QUICK, seed=0, **options):
+    predictor = named(name, how, **options)
+    predictor.seed = seed
+    return predictor
 
 
-def unlabelled(dataset):
-    return dataset.drop_vars([name for name in dataset.data_vars
-                              if name in ("distribution", "rating") or name.startswith("truth_")])
+def split(dataset, people=FOLD):
+    """The windows of the first four participants, and of the others."""
+    return part(dataset, of_participants(dataset, people))
 
 
 def only(dataset, keep):
-    """The data set with those modalities alone that ``keep`` says of their name and branch."""
-    drop = [name for name, values in dataset.data_vars.items()
-            if "branch" in values.attrs and not keep(name, values.branch)]
+    """The data set with the modalities that ``keep`` says of name and branch."""
+    drop = [
+        name
+        for name, values in dataset.data_vars.items()
+        if "branch" in values.attrs and not keep(name, values.branch)
+    ]
     return dataset.drop_vars(drop)
 
 
 def signals(dataset, change):
     """The data set with every modality changed."""
-    return dataset.map(lambda values: change(values) if "branch" in values.attrs else values, keep_attrs=True)
+    return dataset.map(
+        lambda values: change(values) if "branch" in values.attrs else values,
+        keep_attrs=True,
+    )
 
 
 @pytest.mark.parametrize("normalisation", ["transductive", "inductive"])
 @pytest.mark.parametrize("name", ALL)
-def test_every_baseline_predicts_distributions_without_labels_and_alike_each_time(cohort, name, normalisation):
-    train, test = part(cohort, FOLD)
+def test_every_baseline_predicts_distributions_without_labels_and_alike_each_time(
+    cohort, name, normalisation
+):
+    train, test = split(cohort)
     how = Settings(epochs=2, batch=16, normalisation=normalisation)
-    before = np.random.get_state()[1].copy(), torch.get_rng_state(), torch.get_num_threads()
+    before = (
+        np.random.get_state()[1].copy(),
+        torch.get_rng_state(),
+        torch.get_num_threads(),
+    )
     fitted = make(name, how, seed=3)
     assert fitted.fit(train) is fitted
     predicted = fitted.predict(unlabelled(test))
     assert predicted.shape == test.distribution.shape and predicted.dtype == np.float64
     assert (predicted >= 0).all() and np.allclose(predicted.sum(1), 1, atol=1e-9)
-    assert np.array_equal(predicted, fitted.fit(train).predict(unlabelled(test))), "refitted, it is another"
-    assert np.array_equal(predicted, make(name, how, seed=3).fit(train).predict(unlabelled(test)))
+    assert np.array_equal(predicted, fitted.fit(train).predict(unlabelled(test))), (
+        "refitted, it is another"
+    )
+    assert np.array_equal(
+        predicted, make(name, how, seed=3).fit(train).predict(unlabelled(test))
+    )
     after = np.random.get_state()[1], torch.get_rng_state(), torch.get_num_threads()
-    assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True)), "global state moved"
+    assert all(
+        np.array_equal(one, other) for one, other in zip(before, after, strict=True)
+    ), "global state moved"
 
 
 @pytest.mark.parametrize("name", ALL)
-@pytest.mark.parametrize("keep", [lambda name, branch: name == "eda", lambda name, branch: branch == "behavioural",
-                                  lambda name, branch: branch == "physiological"])
+@pytest.mark.parametrize(
+    "keep",
+    [
+        lambda name, branch: name == "eda",
+        lambda name, branch: branch == "behavioural",
+        lambda name, branch: branch == "physiological",
+    ],
+)
 def test_one_modality_or_one_branch_is_enough(cohort, name, keep):
-    train, test = part(only(cohort, keep), FOLD)
+    train, test = split(only(cohort, keep))
     predicted = make(name).fit(train).predict(unlabelled(test))
     assert np.isfinite(predicted).all() and np.allclose(predicted.sum(1), 1)
 
@@ -83,113 +128,221 @@ def test_one_modality_or_one_branch_is_enough(cohort, name, keep):
 def test_two_emotions_are_enough(cohort, name):
     pair = cohort.isel(emotion=[0, 5])
     pair["distribution"] = pair.distribution / pair.distribution.sum("emotion")
-    train, test = part(pair, FOLD)
-    assert make(name).fit(train).predict(unlabelled(test)).shape == (test.sizes["window"], 2)
+    train, test = split(pair)
+    assert make(name).fit(train).predict(unlabelled(test)).shape == (
+        test.sizes["window"],
+        2,
+    )
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_missing_modalities_in_part_in_training_and_altogether(cohort, name):
     holes, rows = cohort.copy(deep=True), np.arange(cohort.sizes["window"])
-    holes["eda"] = holes.eda.where(np.isin(cohort.participant, ("P05",))[:, None])  # nobody trains on it
+    holes["eda"] = holes.eda.where(
+        np.isin(cohort.participant, ("P05",))[:, None]
+    )  # nobody trains on it
     holes["face"] = holes.face.where(rows[:, None] % 3 > 0)
-    train, test = part(holes, FOLD)
+    train, test = split(holes)
     blind = signals(unlabelled(test), lambda values: values * np.nan)
     fitted = make(name).fit(train)
     other = unlabelled(test).assign(eda=test.eda * 7 + 3)
-    assert np.array_equal(fitted.predict(unlabelled(test)), fitted.predict(other)), "reads what nobody trained on"
+    assert np.array_equal(fitted.predict(unlabelled(test)), fitted.predict(other)), (
+        "reads what nobody trained on"
+    )
     assert np.isfinite(fitted.predict(blind)).all()
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_baseline_beats_the_mean_label_where_signals_tell(name):
-    """Ten people in front of twelve clips, whose faces show noisy mixtures of the logarithms of their labels."""
-    dataset, random = simulated(participants=10, clips=12, windows=2, seed=7), np.random.default_rng(0)
+    """Ten people in front of twelve clips, whose faces show noisy mixtures of the
+    logarithms of their labels."""
+    dataset, random = (
+        simulated(participants=10, clips=12, windows=2, seed=7),
+        np.random.default_rng(0),
+    )
     logs = classical.log_ratios(dataset.distribution.values)
     shown = logs @ random.normal(size=(logs.shape[1], dataset.face.shape[1]))
-    dataset["face"] = dataset.face.copy(data=shown + 0.3 * random.normal(size=shown.shape))
-    train, test = part(dataset, tuple(f"P{number:02}" for number in range(1, 9)))
-    predicted = make(name, Settings(epochs=10, batch=32)).fit(train).predict(unlabelled(test))
-    ours, floor = (participant_scores(test, values).sel(metric="kl").mean() for values in (
-        predicted, mean_label(train, test)))
+    dataset["face"] = dataset.face.copy(
+        data=shown + 0.3 * random.normal(size=shown.shape)
+    )
+    train, test = split(dataset, [f"P{number:02}" for number in range(1, 9)])
+    predicted = (
+        make(name, Settings(epochs=10, batch=32)).fit(train).predict(unlabelled(test))
+    )
+    ours, floor = (
+        participant_scores(test, values).sel(metric="kl").mean()
+        for values in (predicted, mean_label(train, test))
+    )
     assert ours < 0.8 * floor
 
 
-@pytest.mark.parametrize("name", [name for name in BASELINES if name != "knn"])  # its neighbours would be anybody
+@pytest.mark.parametrize(
+    "name", [name for name in BASELINES if name != "knn"]
+)  # its neighbours would be anybody
 def test_without_information_the_mean_label_is_predicted(cohort, name):
-    """The mean label is what minimises the mean KL divergence where nothing else is known."""
-    train, test = part(signals(cohort, lambda values: values.fillna(0) * 0 + 1), FOLD)
-    predicted = make(name, Settings(epochs=10, batch=16)).fit(train).predict(unlabelled(test))
+    """The mean label minimises the mean KL divergence where nothing tells more."""
+    train, test = split(signals(cohort, lambda values: values.fillna(0) * 0 + 1))
+    predicted = (
+        make(name, Settings(epochs=10, batch=16)).fit(train).predict(unlabelled(test))
+    )
     assert kl(mean_label(train, test), predicted).max() < 0.01
 
 
-def test_inputs_say_what_is_missing_and_weigh_trials_alike(cohort):
-    train, test = part(cohort, FOLD)
-    given_ = inputs(unlabelled(test), train, "transductive")
-    assert given_.features.shape[1] == sum(test[name].shape[1] for name in measured(train))
-    absent = ~given_.present[:, measured(train).index("face")]
-    first = sum(test[name].shape[1] for name in measured(train)[: measured(train).index("face")])
-    assert absent.any() or not test.face.isnull().all("face_feature").any()
-    assert not given_.features[absent, first : first + test.face.shape[1]].any()
+def test_a_table_says_what_is_missing_and_trials_weigh_alike(cohort):
+    face = cohort.face.where(np.arange(len(cohort.face))[:, None] % 3 > 0)
+    train, test = split(cohort.assign(face=face))
+    rows = table(unlabelled(test), train, "transductive", "windows")
+    sizes = {name: test[name].shape[1] for name in measured(train)}
+    assert rows.shape[1] == sum(sizes.values()) + len(sizes)
+    is_absent = rows[:, sum(sizes.values()) + list(sizes).index("face")] == 0
+    assert np.array_equal(is_absent, test.face.isnull().all("face_feature"))
+    assert is_absent.any() and not is_absent.all()
+    first = sum(sizes[name] for name in list(sizes)[: list(sizes).index("face")])
+    shown = rows[:, first : first + sizes["face"]]
+    assert not shown[is_absent].any() and shown[~is_absent].any()
     long = train.isel(window=[0] * 30 + list(range(train.sizes["window"])))
-    weights = trial_weights(long)
-    assert np.allclose(np.bincount(np.unique(long.trial, return_inverse=True)[1], weights), len(weights) / 24)
+    grouped = trials(long)
+    total = np.bincount(grouped.of_window, grouped.weights())
+    assert np.allclose(total, long.sizes["window"] / 24)
 
 
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=12), st.integers(0, 99))
-def test_an_epoch_draws_trials_alike(windows, seed):
-    trial = np.repeat(np.arange(len(windows)), windows)
-    weight = len(trial) / len(windows) / np.array(windows)[trial]
-    rows = neural.epoch_rows(weight, np.random.default_rng(seed))
-    drawn = np.bincount(trial[rows], minlength=len(windows))
-    assert len(rows) == len(trial) and (abs(drawn - len(trial) / len(windows)) < 1 + 1e-9).all()
+def by_hand(replica, settings):
+    """One network by torch's own autograd, clipping, AdamW and schedule, unstacked."""
+    module, data = replica.network(settings), replica.inputs(settings, "cpu")
+    groups = parameter_groups(module.named_parameters(), settings.weight_decay)
+    optimiser = torch.optim.AdamW(groups, settings.learning_rate)
+    steps = replica.windows.steps(settings)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, settings.epochs * steps
+    )
+    masks = sum(math.prod(shape) for shape in module.mask_shapes)
+    for epoch in range(settings.epochs):
+        drawn = Draw(*map(torch.from_numpy, replica.draw(epoch, settings, masks)))
+        for step in range(steps):
+            features, present, target = mixed_batch(data, drawn.at(step))
+            output = module(features, present, drawn.keep[step])
+            terms = module.losses(output, target)
+            weights = replica.weights()
+            optimiser.zero_grad()
+            sum(weights[term] * terms[term] for term in weights).backward()
+            torch.nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
+            optimiser.step()
+            schedule.step()
+    return module
 
 
-def test_what_is_withheld_is_zero_and_never_everything():
-    present = torch.tensor([[True, True], [True, False]]).repeat(20, 1)
-    data = torch.ones(40, 3), present, torch.full((40, 2), 0.5)
-    how = Settings(modality_dropout=0.9, mixup=0.0)
-    features, kept, _ = neural.mixed(data, torch.tensor([1, 2]), np.arange(40), how, np.random.default_rng(0))
-    assert kept.any(1).all() and not (kept & ~present).any() and not kept[::2].all()
-    assert torch.equal(features.bool(), kept.repeat_interleave(torch.tensor([1, 2]), 1))
+@pytest.mark.parametrize("reads", ["trials", "windows"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_peer_in_the_stack_is_what_it_is_alone(cohort, name, reads):
+    """Beside five others, and by an ordinary loop: the same to 1e-8."""
+    folds = [of_participants(cohort, names) for names in (FOLD, FOLD[1:], FOLD[:3])]
+    train, test = part(cohort, folds[1])
+    network = named(name, QUICK, "cpu")
+    how, changes = network.settings, network.changes | {"reads": reads}
+    config = network.config.from_dataset(train, **changes)
+    together = fit(config, cohort, folds, [0, 3], how, "cpu")
+    assert (together.folds[3], together.seeds[3]) == (folds[1], 3)
+    alone = fit(config, cohort, folds[1:2], [3], how, "cpu")
+    (replica,) = make_replicas([config], cohort, folds[1:2], [3], how)
+    models = [together.models[3], alone.models[0], by_hand(replica, how)]
+    each = [predict(model, test, train, how) for model in models]
+    for other in each[1:]:
+        np.testing.assert_allclose(other, each[0], rtol=0, atol=1e-8)
+    beside = predict(together.models[2], test, train, how)
+    assert np.abs(beside - each[0]).max() > 1e-4
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_what_is_missing_cannot_be_read_and_windows_do_not_see_one_another(cohort, name):
-    fitted = make(name).fit(part(cohort, FOLD)[0])
-    network, generator = fitted.network.eval(), torch.Generator().manual_seed(0)
-    sizes = neural.about(fitted.training).sizes
-    features = torch.randn(6, sum(sizes), generator=generator, dtype=torch.float64)
-    present = torch.rand(6, len(sizes), generator=generator) < 0.5
-    shown = present.repeat_interleave(torch.tensor(sizes), 1)
+def test_what_is_missing_cannot_be_read_and_trials_do_not_see_one_another(cohort, name):
+    fitted = make(name).fit(split(cohort)[0])
+    (network,), generator = fitted.models, torch.Generator().manual_seed(0)
+    sizes = [count for *_, count in network.config.modalities]
+    shape = 6, 3, sum(sizes)
+    features = torch.randn(shape, generator=generator, dtype=torch.float64)
+    present = torch.rand(6, 3, len(sizes), generator=generator) < 0.5
+    shown = present.repeat_interleave(torch.tensor(sizes), 2)
     with torch.no_grad():
-        together = network(features * shown, present)
-        assert torch.allclose(network((features * shown)[2:3], present[2:3])[0], together[2])
-        if name != "mlp":  # there the standardised features are 0 where missing, and that is all
-            assert torch.allclose(network(torch.where(shown, features, 1e3), present), together)
+        together = network(features, present).logits
+        alone = network(features[2:3], present[2:3]).logits
+        blind = network(torch.where(shown, features, 1e3), present).logits
+        order = network(features[:, [2, 0, 1]], present[:, [2, 0, 1]]).logits
+    assert torch.allclose(alone[0], together[2])
+    assert torch.allclose(blind, together) and torch.allclose(order, together)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_masks_drop_and_without_them_nothing_is_random(cohort, name):
+    fitted = make(name).fit(split(cohort)[0])
+    (network,), generator = fitted.models, torch.Generator().manual_seed(0)
+    data = inputs_of_engine(cohort, cohort, network.config, QUICK)
+    masks = sum(math.prod(shape) for shape in network.mask_shapes)
+    keep = torch.rand(len(data.features), masks, generator=generator) > 0.3
+    with torch.no_grad():
+        full = network(data.features, data.present).logits
+        kept = network(data.features, data.present, torch.ones_like(keep)).logits
+        dropped = network(data.features, data.present, keep).logits
+        assert torch.equal(full, network(data.features, data.present).logits)
+    assert not torch.allclose(kept, dropped) and torch.isfinite(dropped).all()
+
+
+@pytest.mark.parametrize("name", ["ridge", "knn", "forest", "trees", "boosting"])
+def test_a_classical_learner_reads_a_trial_as_one_row(cohort, name):
+    uneven = cohort.isel(window=np.r_[0:3, 5 : cohort.sizes["window"]])
+    train, test = split(uneven)
+    few = {"neighbours": 3} if name == "knn" else {}
+    predicted = make(name, **few).fit(train).predict(unlabelled(test))
+    grouped = trials(test)
+    assert np.array_equal(predicted, predicted[grouped.first[grouped.of_window]])
+    by_window = make(name, reads="windows", **few).fit(train).predict(unlabelled(test))
+    assert not np.allclose(predicted, by_window)
+
+
+def test_the_row_of_a_trial_is_the_mean_of_what_is_present(cohort):
+    face = cohort.face.where(np.arange(len(cohort.face))[:, None] % 3 > 0)
+    holes = cohort.assign(face=face)
+    windows = table(holes, holes, "transductive", "windows")
+    rows = table(holes, holes, "transductive", "trials")
+    names, grouped = measured(holes), trials(holes)
+    sizes = {name: holes[name].shape[1] for name in names}
+    place = len(windows[0]) - len(names) + names.index("face")
+    begin = sum(sizes[name] for name in names[: names.index("face")])
+    columns = slice(begin, begin + sizes["face"])
+    for number in range(len(rows)):
+        of_trial = windows[grouped.of_window == number]
+        is_present = of_trial[:, place] == 1
+        assert rows[number, place] == is_present.any()
+        expected = of_trial[is_present][:, columns].mean(0) if is_present.any() else 0
+        np.testing.assert_allclose(rows[number, columns], expected, atol=1e-12)
+
+
+def test_trees_are_the_same_on_one_core_and_on_two(cohort, monkeypatch):
+    train, test = split(cohort)
+    for name in ("trees", "forest"):
+        both = make(name).fit(train).predict(unlabelled(test))
+        monkeypatch.setattr(classical, "CORES", 1)
+        assert np.array_equal(both, make(name).fit(train).predict(unlabelled(test)))
+        monkeypatch.undo()
 
 
 def test_a_diverging_network_says_so(cohort):
     how = Settings(epochs=2, batch=16, clip=1e300)
-    with pytest.raises(TrainingError, match=r"loss of Perceptron is (nan|inf) in epoch \d, seed 4"):
-        make("mlp", how, seed=4, learning_rate=1e300).fit(part(cohort, FOLD)[0])
-
-
-def test_settings_of_the_loop_can_be_overridden():
-    baseline = make("mlp", learning_rate=0.5, width=8)
-    assert (baseline.settings.learning_rate, baseline.settings.epochs) == (0.5, 2)
-    assert baseline.hyper["width"] == 8 and "learning_rate" not in baseline.hyper
+    with pytest.raises(TrainingError, match=r"'\w+' is (nan|inf) in epoch \d, seed 4"):
+        make("mlp", how, seed=4, learning_rate=1e300).fit(split(cohort)[0])
 
 
 def test_the_dictionary_stays_orthonormal_and_attention_goes_to_what_is_there(cohort):
-    network = make("emotiondict", elements=12).fit(part(cohort, FOLD)[0]).network.eval()
+    (network,) = make("emotiondict", elements=12).fit(split(cohort)[0]).models
     assert isinstance(network, EmotionDict)
     elements = network.dictionary()
-    assert torch.allclose(elements @ elements.mT, torch.eye(12, dtype=torch.float64), atol=1e-12)
+    assert torch.allclose(
+        elements @ elements.mT, torch.eye(12, dtype=torch.float64), atol=1e-12
+    )
     present = torch.tensor([[True, False, True, True, False, True, True]])
-    latents, weights, attention = network.explain(torch.zeros(1, sum(network.tokens.sizes)).double(), present)
-    assert torch.allclose(attention.sum(1), torch.ones(1).double()) and attention[~present].max() < 1e-12
-    rest = latents - weights @ elements
-    assert torch.allclose(rest @ elements.mT, torch.zeros(()).double(), atol=1e-10), "the rest is orthogonal to it"
+    count = sum(count for *_, count in network.config.modalities)
+    said = network(torch.zeros(1, 1, count).double(), present[:, None])
+    assert torch.allclose(said.attention.sum(1), torch.ones(1).double())
+    assert said.attention[~present].max() < 1e-12
+    assert ((said.unexplained >= 0) & (said.unexplained <= 1)).all()
 
 
 @settings(max_examples=30)
@@ -207,14 +360,28 @@ def test_the_transport_plan_has_the_masses_of_what_is_there(left, right, seed):
 
 
 def test_transport_finds_the_cheapest_pairs_and_heeds_its_loss(cohort):
-    cost = torch.tensor([[[0.9, 0.1, 0.8], [0.2, 0.9, 0.9], [0.7, 0.8, 0.3]]], dtype=torch.float64)
+    cost = torch.tensor(
+        [[[0.9, 0.1, 0.8], [0.2, 0.9, 0.9], [0.7, 0.8, 0.3]]], dtype=torch.float64
+    )
     there = torch.ones(1, 3, dtype=torch.bool)
-    assert torch.allclose(transport(cost, there, there, 0.01, 200) * 3, torch.eye(3)[[1, 0, 2]].double(), atol=1e-6)
-    train, costs = part(cohort, FOLD)[0], []
+    assert torch.allclose(
+        transport(cost, there, there, 0.01, 200) * 3,
+        torch.eye(3)[[1, 0, 2]].double(),
+        atol=1e-6,
+    )
+    train, costs = split(cohort)[0], []
     for weight in (0.0, 10.0):
-        fitted = make("helo", Settings(epochs=15, batch=16), w_transport=weight, learning_rate=3e-3).fit(train)
-        assert isinstance(fitted.network, HeLo)
-        costs.append(fitted.network.eval().fuse(*fitted._tensors(train))[1].mean().item())
+        fitted = make(
+            "helo",
+            Settings(epochs=15, batch=16),
+            w_transport=weight,
+            learning_rate=3e-3,
+        ).fit(train)
+        (network,) = fitted.models
+        assert isinstance(network, HeLo)
+        data = inputs_of_engine(train, train, network.config, fitted.settings)
+        with torch.no_grad():
+            costs.append(network(data.features, data.present).cost.mean().item())
     assert costs[1] < 0.7 * costs[0]
 
 
@@ -223,7 +390,10 @@ def test_boosting_goes_down_the_gradient_of_kl():
     features, weight = random.normal(size=(200, 3)), np.ones(200)
     labels = np.exp(features[:, :1] * [1.0, 0.0, -1.0])
     labels /= labels.sum(1, keepdims=True)
-    fitted = [classical.boosting(features, labels, weight, np.random.default_rng(1), rounds=n) for n in (1, 10, 100)]
+    fitted = [
+        classical.boosting(features, labels, weight, np.random.default_rng(1), rounds=n)
+        for n in (1, 10, 100)
+    ]
     losses = [kl(labels, predict(features)).mean() for predict in fitted]
     assert losses[0] > losses[1] > losses[2] and losses[2] < 0.05 * losses[0]
 
@@ -232,51 +402,107 @@ def test_without_pyldl_one_sentence_says_what_to_do(cohort, monkeypatch):
     def absent(name):
         raise ImportError(name)
 
+    known, unknown = make("pyldl-ldsvr"), make("pyldl-ldsvr", algorithm="os")
     monkeypatch.setattr(ldl.importlib, "import_module", absent)
     with pytest.raises(ParameterError, match=r"pip install -e '\.\[peers\]'"):
-        make("pyldl-ldsvr").fit(part(cohort, FOLD)[0])
+        known.fit(split(cohort)[0])
     with pytest.raises(ParameterError, match="unknown PyLDL algorithm 'os'"):
-        BASELINES["ridge"].func(ldl.pyldl, algorithm="os").fit(part(cohort, FOLD)[0])
+        unknown.fit(split(cohort)[0])
 
 
 def test_every_method_has_as_many_points_to_try():
     assert set(tuning.SPACE) == {*BASELINES, "mpcl"}
     for space in tuning.SPACE.values():
         tried = tuning.candidates(space)
-        assert len(tried) == tuning.TRIALS == len({json.dumps(hyper) for hyper in tried})
+        assert (
+            len(tried) == tuning.TRIALS == len({json.dumps(hyper) for hyper in tried})
+        )
         assert tried == tuning.candidates(space)
         assert all(hyper[name] in space[name] for hyper in tried for name in hyper)
 
 
 def test_defaults_are_what_tuning_found_best():
     record = pd.read_csv(ROOT / "data" / "results" / "tuning-simulated.csv")
-    for method, own in record.groupby("method"):
-        mean = own.groupby("hyper").kl.mean()
-        assert len(mean) == tuning.TRIALS and own.groupby("hyper").cohort.nunique().eq(len(tuning.COHORTS)).all()
-        if method in BASELINES:
-            assert BASELINES[method].keywords == json.loads(mean.idxmin())
+    assert set(record.predictor) == {*BASELINES, "mpcl"}
+    for name, tried in record.groupby("predictor"):
+        mean = tried.groupby("hyper").kl.mean()
+        assert len(mean) == tuning.TRIALS
+        cohorts = tried.groupby("hyper").cohort.nunique()
+        assert (cohorts == len(tuning.COHORTS)).all()
+        if name in BASELINES:
+            assert PREDICTORS[name].parameters == json.loads(mean.idxmin())
 
 
 def test_a_sweep_changes_one_thing_at_a_time(monkeypatch):
     real = tuning.simulated.cohort
-    monkeypatch.setattr(tuning.simulated, "cohort", lambda seed: real(participants=3, clips=3, windows=2, seed=seed))
-    seen, fit = [], tuning.fit
-    monkeypatch.setattr(tuning, "fit", lambda *given: seen.append((given[0], given[4])) or fit(*given))
-    record = tuning.sweep(QUICK, [7], [0], {"width": [8], "moments": [1], "modalities": ["behavioural", "eda"]})
+    monkeypatch.setattr(
+        tuning.simulated,
+        "cohort",
+        lambda seed: real(participants=3, clips=3, windows=2, seed=seed),
+    )
+    seen, predict = [], tuning.held_out
+
+    def noted(dataset, *given, **changes):
+        seen.append((modalities(dataset), changes))
+        return predict(dataset, *given, **changes)
+
+    monkeypatch.setattr(tuning, "held_out", noted)
+    changes = {"width": [8], "moments": [1], "modalities": ["behavioural", "eda"]}
+    record = tuning.sweep(QUICK, [7], [0], changes)
     assert record.groupby(["setting", "value"]).size().to_dict() == {
-        ("default", ""): 3, ("width", "8"): 3, ("moments", "1"): 3, ("modalities", "behavioural"): 3,
-        ("modalities", "eda"): 3}
-    (plain, _), (wide, _), (_, moments), (branch, _), (lone, _) = seen
-    assert wide == dataclasses.replace(plain, width=8) and moments == dataclasses.replace(QUICK, moments=1)
-    assert set(branch.branches) == {"behavioural"} and [name for name, *_ in lone.modalities] == ["eda"]
+        ("default", ""): 3,
+        ("width", "8"): 3,
+        ("moments", "1"): 3,
+        ("modalities", "behavioural"): 3,
+        ("modalities", "eda"): 3,
+    }
+    (every, default), (_, wide), (_, moments), (branch, _), (alone, _) = seen
+    assert (default, wide, moments) == ({}, {"width": 8}, {"moments": 1})
+    assert set(branch) == set(modalities(real(participants=3), "behavioural"))
+    assert alone == ["eda"] and len(every) > len(branch)
     assert record.kl.nunique() > 12
 
 
-def test_tuning_takes_the_best_of_what_it_records(cohort):
-    train = part(cohort, FOLD)[0]
-    best, record = tuning.tune("ridge", train, trials=4)
-    mean = record.groupby("hyper").kl.mean()
-    assert json.loads(mean.idxmin()) == best and record.shape == (16, 5)
-    assert tuning.validate("mpcl", train, FOLD[:3], {"mixup": 0.0, "dropout": 0.1}, 0, QUICK) > 0
-    with pytest.raises(ParameterError, match="nothing to tune in 'uniform'"):
-        tuning.tune("uniform", train)
+def test_validation_is_blind(cohort):
+    """Neither label, clip nor condition reaches who is tuned; only who is held out
+    counts."""
+    train = split(cohort)[0]
+    fold = inner(train, "participants")[0]
+
+    class Recorder:
+        def fit(self, training):
+            self.mean = training.distribution.mean("window").values
+
+        def predict(self, test):
+            answers = {"distribution", "rating", "clip", "condition"}
+            assert not answers & set(test.variables)
+            assert not [name for name in test.variables if name.startswith("truth_")]
+            return np.tile(self.mean, (test.sizes["window"], 1))
+
+    score = tuning.validate(Recorder(), train, fold, {})
+    test = train.isel(window=list(fold.held_out))
+    others = train.isel(window=list(fold.training))
+    expected = participant_scores(test, mean_label(others, test)).sel(metric="kl")
+    assert score == pytest.approx(expected.mean().item())
+    hyper = {"mixup": 0.0, "dropout": 0.1}
+    assert 0 < tuning.validate("mpcl", train, fold, hyper, 0, QUICK) < 1
+
+
+def test_every_point_is_tried_on_each_cohort(monkeypatch):
+    real = tuning.simulated.cohort
+    monkeypatch.setattr(
+        tuning.simulated,
+        "cohort",
+        lambda seed: real(participants=5, clips=3, windows=1, seed=seed),
+    )
+    record = tuning.tune_simulated("ridge", trials=3, cohorts=(7, 8))
+    assert record.groupby("trial").cohort.apply(list).tolist() == [[7, 8]] * 3
+    hyper = json.loads(record.hyper[0])
+    folds = inner(real(participants=5, clips=3, windows=1, seed=8), "participants")
+    guess = held_out(
+        real(participants=5, clips=3, windows=1, seed=8),
+        "ridge",
+        folds=[folds[1]],
+        **hyper,
+    )
+    assert guess.predicted[0, list(folds[1].held_out)].notnull().all()

@@ -1,1 +1,1 @@
-"""The peers that MPCL is measured beside: classical learners, plain networks, and our readings of two papers."""
+"""The peers of MPCL: classical learners, networks, and our readings of two papers."""

@@ -1,0 +1,1 @@
+"""What a course needs: exercises that say what is wrong, notebooks for students."""
