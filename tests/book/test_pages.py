@@ -5,9 +5,7 @@ each shape.
 """
 
 import inspect
-import os
 import re
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -17,7 +15,6 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from playwright.sync_api import sync_playwright
 from pypdf import PdfReader
 
 from book._make import editions
@@ -33,20 +30,6 @@ from mpcl.figures import plots as figures
 from mpcl.model.memory import energy, retrieve
 from mpcl.provenance import ROOT
 
-BROWSER = (
-    shutil.which("chromium")
-    or shutil.which("chromium-browser")
-    or shutil.which("google-chrome")
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-default-apps",
-]
 SIZES = {"laptop": (1280, 800), "phone": (390, 844)}
 HARMLESS = [  # Sphinx's search, opened from a file, may not read pages: titles alone
     "Failed to execute 'appendChild' on 'Node'",
@@ -85,10 +68,6 @@ MOVE = """(slider, to) => {
   slider.dispatchEvent(new Event('input'));
 }"""
 HERE = ("file:", "data:", "blob:", "about:")
-needs_browser = pytest.mark.skipif(
-    not BROWSER and "CI" not in os.environ,
-    reason="there is no chromium here: the pages are not opened",
-)
 SHAPES = {
     "landing": "book/index",
     "chapter": "book/04_associative_memory",
@@ -118,14 +97,6 @@ def html(tmp_path_factory):
     stage(place / "stage", notebooks, rows)
     render(place / "stage", place / "html")
     return place / "html"
-
-
-@pytest.fixture(scope="session")
-def browser():
-    with sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 class Visit:
@@ -178,7 +149,7 @@ def heavy_but_for_shapes(names):
     ]
 
 
-@needs_browser
+@pytest.mark.browser
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", heavy_but_for_shapes(pages()))
 def test_page(html, browser, name, size):
@@ -241,14 +212,14 @@ def open_all(page):
             assert "toggle-hidden" not in answer.get_attribute("class")
 
 
-@needs_browser
+@pytest.mark.browser
 def test_first_page_leads_to_the_book(html, browser):
     with Visit(browser, (html / "index.html").as_uri(), "laptop") as visit:
         visit.page.wait_for_url("**/book/index.html")
         assert not visit.outside and not visit.errors
 
 
-@needs_browser
+@pytest.mark.browser
 def test_search_finds_a_word(html, browser):
     with Visit(
         browser, (html / "search.html").as_uri() + "?q=Hopfield", "laptop"
@@ -257,7 +228,7 @@ def test_search_finds_a_word(html, browser):
         assert not visit.outside and not visit.errors
 
 
-@needs_browser
+@pytest.mark.browser
 def test_a_term_explains_itself(html, browser):
     with Visit(browser, (html / "book" / "index.html").as_uri(), "laptop") as visit:
         assert "looks at no signal" in visit.page.locator(
@@ -289,7 +260,7 @@ def complaints(visit, name, scheme):
     ]
 
 
-@needs_browser
+@pytest.mark.browser
 @pytest.mark.parametrize(
     ("shape", "scheme", "size"),
     [
@@ -308,7 +279,7 @@ def test_everybody_can_read_each_shape_of_page(html, browser, shape, scheme, siz
 
 
 @pytest.mark.slow
-@needs_browser
+@pytest.mark.browser
 @pytest.mark.parametrize("name", [*pages(), "genindex", "search"])
 def test_everybody_can_read_the_page(html, browser, name):
     with Visit(browser, (html / f"{name}.html").as_uri(), "laptop") as visit:
@@ -329,7 +300,7 @@ def move(page, **sliders):
         page.locator(f"#try-{name}").evaluate(MOVE, str(value))
 
 
-@needs_browser
+@pytest.mark.browser
 def test_the_memory_on_the_page_is_that_of_the_package(html, browser):
     around = np.deg2rad([10, 50, 150, 255])
     memory = torch.as_tensor(np.c_[np.cos(around), np.sin(around)])
@@ -366,7 +337,7 @@ def test_the_memory_on_the_page_is_that_of_the_package(html, browser):
         assert not visit.errors
 
 
-@needs_browser
+@pytest.mark.browser
 def test_the_measures_on_the_page_are_those_of_the_package(html, browser):
     truths = {"mixed": [0.35, 0.3, 0.1, 0.2, 0.05, 0], "single": [1, 0, 0, 0, 0, 0]}
     names = ("proud", "relieved", "calm", "sad", "worried", "angry")
@@ -417,7 +388,7 @@ def test_a_chapter_may_be_named_behind_the_options(monkeypatch, capsys):
     )
 
 
-@needs_browser
+@pytest.mark.browser
 def test_slides_are_shown_and_printed_without_the_internet(html, browser, tmp_path):
     number = slides(html, f"book/{SHOWN}")
     assert number >= 2 and slides(html, "book/glossary") == 0
@@ -449,7 +420,7 @@ def test_slides_are_shown_and_printed_without_the_internet(html, browser, tmp_pa
         )  # what is too tall goes on
 
 
-@needs_browser
+@pytest.mark.browser
 def test_one_pdf_of_several_pages(html, tmp_path):
     with ThreadPoolExecutor(
         1

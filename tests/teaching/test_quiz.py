@@ -2,14 +2,11 @@
 
 import importlib.util
 import json
-import os
 import re
-import shutil
 from collections import Counter
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from book._make.contents import chapters
 from mpcl.__main__ import main
@@ -19,11 +16,6 @@ from mpcl.teaching import quiz
 from mpcl.teaching.chapter import read
 
 ASKED = quiz.questions()
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-needs_browser = pytest.mark.skipif(
-    not BROWSER and "CI" not in os.environ,
-    reason="there is no chromium here: the quiz is not opened",
-)
 
 
 def extension():
@@ -170,17 +162,7 @@ def page_of(asked, box=""):
     )
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as started:
-        opened = started.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield opened
-        opened.close()
-
-
-@needs_browser
+@pytest.mark.browser
 def test_a_quiz_is_answered_with_the_keyboard_and_says_why(browser, tmp_path):
     (tmp_path / "quiz.html").write_text(page_of(ASKED[:3]), encoding="utf-8")
     with browser.new_page(viewport={"width": 320, "height": 700}) as page:
@@ -202,7 +184,7 @@ def test_a_quiz_is_answered_with_the_keyboard_and_says_why(browser, tmp_path):
         assert not [rule["id"] for rule in found]
 
 
-@needs_browser
+@pytest.mark.browser
 def test_without_script_it_is_a_list_with_folded_answers(browser, tmp_path):
     (tmp_path / "quiz.html").write_text(page_of(ASKED[:1]), encoding="utf-8")
     context = browser.new_context(java_script_enabled=False)
@@ -214,7 +196,7 @@ def test_without_script_it_is_a_list_with_folded_answers(browser, tmp_path):
     context.close()
 
 
-@needs_browser
+@pytest.mark.browser
 def test_a_self_test_draws_ten_by_the_seed_in_its_address(browser, tmp_path):
     (tmp_path / "test.html").write_text(page_of(ASKED, "self-test"), encoding="utf-8")
     address = (tmp_path / "test.html").as_uri()
