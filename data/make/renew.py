@@ -7,7 +7,7 @@ interrupted; numbers behind it choose entries. A run is written into
 
 import argparse
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from mpcl.data.catalogue import open_dataset
 from mpcl.evaluation import predictors, results
 from mpcl.evaluation.predictors import BASELINES, PREDICTORS, Methods
 from mpcl.files import write_text
+from mpcl.notebook import PROFILES
 from mpcl.training.settings import Settings
 
 ROOT = provenance.ROOT
@@ -70,8 +71,8 @@ def opened(data: dict[str, Any], wesad: str | None) -> xr.Dataset:
 
 
 def settings_of(entry: dict[str, Any]) -> Settings:
-    """How its networks are trained: the full profile, in single precision."""
-    return Settings(precision="float32", **entry.get("settings", {}))
+    """How its networks are trained: the full profile, with what the entry changes."""
+    return replace(PROFILES["full"].settings, **entry.get("settings", {}))
 
 
 def logged(entry: dict[str, Any], dataset: xr.Dataset, path: Path) -> None:

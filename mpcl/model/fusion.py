@@ -151,11 +151,12 @@ class BranchFusion(nn.Module):
     def make_moments(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor | None]:
         """Moments (B, W, D) and the weights of modalities; arguments of forward."""
         tokens = self.tokens(x, present)  # (batch, moment, modality, width)
-        moment, weights = tokens.sum(-2), None
+        weights = None
         if self.modalities is not None:
             unit = F.layer_norm(tokens, tokens.shape[-1:])
             recalled, weights = self.modalities(unit, unit, tokens, present)
-            moment = moment + self.amount * recalled.sum(-2)
+            tokens = tokens + self.amount * recalled
+        moment = tokens.sum(-2)
         return F.layer_norm(moment, moment.shape[-1:]), weights
 
     def silence(self) -> Tensor:

@@ -15,7 +15,7 @@ PRECISIONS = ("float64", "float32", "tf32", "bfloat16")
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is trained; the defaults are those of the full profile.
+    """How a network is trained; the defaults are the full profile's, but in float64.
 
     Attributes:
         epochs: passes over the training windows; each draws as many windows as there
