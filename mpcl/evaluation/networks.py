@@ -117,6 +117,7 @@ class Network:
             0,
         )
 
+    @loop.one_thread()
     def keys(self, test: xr.Dataset) -> np.ndarray:
         """By what a memory of a person recalls the trials of MPCL (trial, D)."""
         [model] = self.models  # of several the summaries are not one another's

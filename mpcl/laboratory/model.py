@@ -19,6 +19,7 @@ from mpcl.model import memory
 from mpcl.model.remember import Memory, corrected, missed, recall
 from mpcl.normalisation import people_of
 from mpcl.training.batches import NetworkConfig, inputs
+from mpcl.training.loop import one_thread
 from mpcl.training.settings import Settings, device_of
 
 # Of a layout: two people of two trials of two windows, above or below (window, 3).
@@ -118,6 +119,7 @@ def _spread(dataset: xr.Dataset, name: str, how: str) -> tuple[np.ndarray, np.nd
     return people.mean, np.stack([person, trial, people.variance - trial])
 
 
+@one_thread()
 def ask(
     model: KeptModel,
     dataset: xr.Dataset,

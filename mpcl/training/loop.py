@@ -531,6 +531,18 @@ def _arithmetic(precision: str, device: torch.device) -> Generator[None, None, N
         torch.use_deterministic_algorithms(strict)
 
 
+@contextlib.contextmanager
+def one_thread() -> Generator[None, None, None]:
+    """What is small is done sooner by one thread than by several that wait in turn."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@one_thread()
 def predict(
     model: nn.Module,
     dataset: xr.Dataset,

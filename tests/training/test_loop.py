@@ -429,6 +429,21 @@ def test_other_precisions_train_and_leave_no_trace_behind(
     assert torch.get_float32_matmul_precision() == before
 
 
+def test_a_prediction_is_made_by_one_thread(cohort, fold):
+    """By two that wait for other work it takes many times as long."""
+    train = part(cohort, fold)[0]
+    model = MPCL.from_dataset(train, torch.Generator()).double()
+    threads = []
+    model.register_forward_hook(lambda *_: threads.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        predict(model, train, train)
+        assert (threads, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_predict_leaves_the_network_where_it_is(cohort, config, fold, monkeypatch):
     """It computes on another device, of which ``meta`` is one that is always there."""
     train, test = part(cohort, fold)
