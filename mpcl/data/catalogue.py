@@ -135,7 +135,7 @@ def _check_name(name: str) -> None:
 def _load(
     name: str, folder: tuple[()] | tuple[str | Path], options: dict[str, Any]
 ) -> xr.Dataset:
-    """Call a loader; an unknown option is a sentence, not a traceback."""
+    """Call a loader; an unknown option or an unreadable file is one sentence."""
     function = resolve_name(LOADERS[name])
     choices = list(signature(function).parameters)[len(folder) :]
     for option in options:
@@ -144,4 +144,12 @@ def _load(
                 f"{name}: unknown option {option!r}; "
                 f"choose from {', '.join(choices) or 'none'}"
             )
-    return function(*folder, **options)
+    try:
+        return function(*folder, **options)
+    except OSError as error:
+        place = error.filename or "".join(map(str, folder))
+        raise DatasetError(
+            f"this cannot be read ({error.strerror or error}); give yourself the right "
+            "to read it, or copy it again",
+            place,
+        ) from error

@@ -25,7 +25,7 @@ def recorded(root: str | Path) -> dict[str, str]:
     """The checksums recorded in a folder, by file name; empty if there is no record.
 
     Raises:
-        DatasetError: for a line that is no checksum.
+        DatasetError: for a line that is no checksum, and if no recorded file is here.
     """
     record = Path(root) / RECORD
     if not record.is_file():
@@ -42,6 +42,12 @@ def recorded(root: str | Path) -> dict[str, str]:
                 "restore it, or delete the record",
                 record,
             )
+    if digests and not any((record.parent / name).is_file() for name in digests):
+        raise DatasetError(
+            "no file that it names lies in this folder; write the names as they are "
+            "from here, such as S2/S2.pkl, or delete the record",
+            record,
+        )
     return digests
 
 

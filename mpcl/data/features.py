@@ -338,11 +338,17 @@ def emg(
     return tabulate(columns, usable_share(usable, rate, windows), windows, remarks)
 
 
-def acceleration(signal: ArrayLike, rate: float, windows: np.ndarray) -> xr.DataArray:
+def acceleration(
+    signal: ArrayLike,
+    rate: float,
+    windows: np.ndarray,
+    typical: tuple[float, float] = RESTING,
+) -> xr.DataArray:
     """Posture, motion and rhythm from acceleration (sample, 3) in g.
 
     ``energy`` is the mean square of what varies between 0.5 and 10 Hz, ``frequency``
-    where that is strongest, ``still`` the share of seconds without motion.
+    where that is strongest, ``still`` the share of seconds without motion. Beyond
+    ``typical``, where half of the samples lie in g, another unit is presumed: NaN.
 
     Example:
         >>> time = np.arange(60 * 32) / 32
@@ -351,7 +357,7 @@ def acceleration(signal: ArrayLike, rate: float, windows: np.ndarray) -> xr.Data
         >>> acceleration(axes, 32, place_windows(60)).sel(feature="frequency").item()
         2.0
     """
-    measured, remarks = believable(signal, rate, *THRUST, "g", RESTING)
+    measured, remarks = believable(signal, rate, *THRUST, "g", typical)
     size, axes, usable, rate = _axes(measured, rate, windows)
     columns: dict[str, tuple[str, np.ndarray]] = {}
     for name, values in [*zip("xyz", axes, strict=True), ("magnitude", size)]:

@@ -28,6 +28,16 @@ def test_options_and_files(cohort, tmp_path):
     xr.testing.assert_equal(open_dataset(path), cohort)
 
 
+def test_a_file_that_must_not_be_read_is_a_sentence(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    root = wesad_twin.write_twin(tmp_path / "wesad", ["S5"], chest=False)
+    monkeypatch.setattr("mpcl.data.checksums.sha256", refuse)
+    with pytest.raises(DatasetError, match="S5_quest.csv: this cannot be read .Perm"):
+        open_dataset("wesad", root)
+
+
 def test_a_contract_file_in_pieces(cohort, tmp_path):
     path = contract.write(cohort, tmp_path / "mine.nc")
     lazy = open_dataset(path, chunks={"window": -1})

@@ -116,7 +116,7 @@ def _participants(root: Path) -> list[str]:
     names = [
         entry.name
         for entry in root.iterdir()
-        if entry.is_dir() and re.fullmatch(r"S\d+", entry.name)
+        if re.fullmatch(r"[Ss]\d+", entry.name)  # s3 and a link to nowhere are told
     ]
     if not names:
         raise DatasetError(
@@ -193,14 +193,15 @@ def _answers(tag: str, line: Line, condition: str, path: Path) -> list[float]:
     if len(fields) != len(asked):
         raise DatasetError(
             f"line {number}: {len(fields)} answers to {tag} after {condition}, "
-            f"{len(asked)} expected; compare ORDER and the row with the official file",
+            f"{len(asked)} expected; compare ORDER and the row with the official file, "
+            "write NaN for an unanswered item",
             path,
         )
     answers = dict.fromkeys(items, np.nan)
     for item, text in zip(asked, fields, strict=True):
         if text.lower() in ("", "nan"):
             continue
-        if not re.fullmatch(r"\d+(\.\d*)?", text) or not 1 <= float(text) <= top:
+        if not re.fullmatch(r"\d+(\.0*)?", text) or not 1 <= float(text) <= top:
             raise DatasetError(
                 f"line {number}, {tag} after {condition}, item {item}: {text[:20]!r} "
                 f"is no answer from 1 to {top}; correct it, or write NaN for an "

@@ -9,6 +9,7 @@ WESAD has no face or voice.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +29,10 @@ CODE = {
     "meditation2": 4,
 }  # in the label vector; 0 is between, 5 to 7 are to be ignored
 LABEL_RATE = 700
-LARGEST = 1e6  # no sensor here gives more, in any unit; bytes in the wrong order do
+LARGEST = np.float64(
+    1e6
+)  # no sensor here gives more, in any unit; bytes in the wrong order do
+WORN = partial(features.acceleration, typical=(0.5, 2.0))  # g: gravity is in it
 SHAKEN = ("bvp", "eda")  # their quality is multiplied by the share without motion
 
 
@@ -50,15 +54,13 @@ CHANNELS = {
     "wrist_bvp": Channel("wrist", "BVP", 64, features.ppg, "physiological"),
     "wrist_eda": Channel("wrist", "EDA", 4, features.eda, "physiological"),
     "wrist_temp": Channel("wrist", "TEMP", 4, features.temperature, "physiological"),
-    "wrist_acc": Channel(
-        "wrist", "ACC", 32, features.acceleration, "behavioural", 1 / 64
-    ),
+    "wrist_acc": Channel("wrist", "ACC", 32, WORN, "behavioural", 1 / 64),
     "chest_ecg": Channel("chest", "ECG", 700, features.ecg, "physiological"),
     "chest_eda": Channel("chest", "EDA", 700, features.eda, "physiological"),
     "chest_temp": Channel("chest", "TEMP", 700, features.temperature, "physiological"),
     "chest_resp": Channel("chest", "RESP", 700, features.respiration, "physiological"),
     "chest_emg": Channel("chest", "EMG", 700, features.emg, "behavioural"),
-    "chest_acc": Channel("chest", "ACC", 700, features.acceleration, "behavioural"),
+    "chest_acc": Channel("chest", "ACC", 700, WORN, "behavioural"),
 }
 
 Trials = dict[str, tuple[float, float]]  # start and stop in seconds
@@ -149,6 +151,8 @@ def _tabulate(
         lost = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
         share = 100 * lost.mean() if len(values) else 100.0
         remarks = table.attrs["notes"].splitlines() if share < 100 else []
+        if len(values) and (values == values[0]).all():
+            remarks.append("every sample is the same: did the sensor measure?")
         if share > 0:
             remarks.insert(0, f"{share:.3g} % of the samples are not numbers")
         notes += [f"{modality}, {trial}: {remark}" for remark in remarks]
@@ -219,6 +223,8 @@ def _record(path: Path, name: str) -> tuple[dict[tuple[str, str], Any], np.ndarr
         for device in devices
         for key, values in signal[device].items()
     }
+    if len(channels) < sum(len(signal[device]) for device in devices):
+        raise DatasetError("a channel is there in capitals and not; keep one", path)
     return channels, label
 
 

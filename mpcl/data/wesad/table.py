@@ -4,7 +4,8 @@ The folder holds ``features_S2.npz`` and so on, each with ``X`` (row, column) an
 (row,), 1 baseline, 2 stress, 3 amusement, and ``columns.txt`` with the names of the
 columns. A row covers 5 s and follows the one before after 2.5 s; in a table of 154
 columns, which lack heart rate variability, after 5 s (*inferred* from S15, the only
-one).
+one). The extremes show it: a row that its neighbours overlap by half never goes beyond
+both.
 
 Its heart rate variability comes from 5 s of signal each, which is too short to be more
 than a crude hint.
@@ -84,10 +85,12 @@ def read(folder: Path, name: str, order: list[str]) -> xr.Dataset:
         start=("window", SECONDS * rows[:, 0]),
         stop=("window", SECONDS * (rows[:, -1] + 1)),
     )
-    is_short = np.isnan(values[:, len(COLUMNS) :]).all()
+    short = [condition for condition in order if condition not in conditions]
+    notes = [f"{name}: {condition} is shorter than a window" for condition in short]
+    if np.isnan(values[:, len(COLUMNS) :]).all():
+        notes.append(f"{name}: the table has no heart rate variability")
     return part.assign_attrs(
-        device="third-party table of chest and wrist",
-        notes=f"{name}: the table has no heart rate variability" if is_short else "",
+        device="third-party table of chest and wrist", notes="\n".join(notes)
     )
 
 
@@ -133,6 +136,7 @@ def _rows(folder: Path, name: str, order: list[str]) -> tuple[np.ndarray, np.nda
             path,
         )
     _check_values(values, path)
+    _check_pace(values, code, is_short, path)
     apart = slice(None, None, 1 if is_short else 2)
     whole = np.full((len(values[apart]), len(WHOLE)), np.nan)
     whole[:, : values.shape[1]] = values[apart]
@@ -172,6 +176,28 @@ def _check_values(values: np.ndarray, path: Path) -> None:
             "get the table again",
             path,
         )
+
+
+def _check_pace(
+    values: np.ndarray, code: np.ndarray, is_short: bool, path: Path
+) -> None:
+    """Rows that were left out or doubled would move all times behind them."""
+    lowest, highest = values[:, PLACES["min"]], values[:, PLACES["max"]]
+    slack = 1e-3 + 1e-4 * np.abs(values[1:-1, PLACES["mean"]])
+    beyond = lowest[1:-1] < np.minimum(lowest[:-2], lowest[2:]) - slack
+    beyond |= highest[1:-1] > np.maximum(highest[:-2], highest[2:]) + slack
+    inside = code[:-2] == code[2:]  # of a condition
+    alone = 1 + np.flatnonzero(beyond.any(axis=1) & inside)
+    double = 1 + np.flatnonzero((values[1:] == values[:-1]).all(axis=1))
+    fault = ""
+    if len(double):
+        fault = f"row {double[0]} is the row before once more"
+    elif is_short and inside.any() and not len(alone):
+        fault = "no row goes beyond its neighbours: they overlap, 5 s apart is expected"
+    elif not is_short and len(alone):
+        fault = f"row {alone[0]} goes beyond both rows beside it: rows are missing"
+    if fault:
+        raise DatasetError(f"{fault}; get the table again", path)
 
 
 def _pool(values: np.ndarray) -> np.ndarray:

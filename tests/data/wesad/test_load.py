@@ -309,6 +309,7 @@ def test_other_ways_to_write_the_same_questionnaire(wrist, change):
             ["line 6", "PANAS after baseline", "Distressed", "'2,5'"],
         ),
         ("# PANAS;1;2;3", "# PANAS;1;0;3", ["Distressed", "1 to 5"]),
+        ("# PANAS;1;2;3", "# PANAS;1;2.5;3", ["Distressed", "'2.5'"]),
         ("# PANAS;1;2;3", "# PANAS;1;inf;3", ["Distressed"]),
         ("# PANAS;1;2;3", "# PANAS;1;2", ["line 6", "23 answers", "24 expected"]),
         ("# ORDER;Base;TSST", "# ORDER;TSST;Base", ["26 expected"]),
@@ -492,6 +493,7 @@ def spoil(path, change):
         (lambda raw: raw.replace(b"U\x05label", b"U\x05lable"), "'label'"),
         (lambda raw: raw.replace(b"U\x05wrist", b"U\x05wrust"), "wrust"),
         (lambda raw: raw.replace(b"U\x03BVP", b"U\x03BVQ"), "BVQ"),
+        (lambda raw: raw.replace(b"U\x03BVP", b"U\x03eda"), "in capitals and not"),
         (
             lambda raw: raw.replace(
                 struct.pack("<i", 2) * 1000, struct.pack("<i", 9) * 1000, 1
@@ -746,6 +748,22 @@ def test_part_of_a_channel_that_is_nan_is_told(tmp_path):
         "S97: wrist_eda, baseline: 42.1 % of the samples are not numbers"
         in dataset.attrs["notes"]
     )
+
+
+def test_acceleration_in_another_unit_and_a_sensor_that_stands_still_are_told(tmp_path):
+    write_participant(
+        tmp_path,
+        "S97",
+        chest=False,
+        seconds=65,
+        wrist_ACC=lambda values: values / 64,  # in g already
+        wrist_TEMP=lambda values: (0 * values + 33).astype(np.float16),
+    )
+    dataset = wesad.load(tmp_path, cache=False)
+    assert contract.missing(dataset).sel(modality="wrist_acc").all()
+    told = dataset.attrs["notes"]
+    assert "S97: wrist_acc, stress: half of the samples stay below 0.5 g" in told
+    assert "S97: wrist_temp, stress: every sample is the same" in told
 
 
 def test_choices_and_folders_that_do_not_exist(made, tmp_path):
@@ -1011,6 +1029,9 @@ def test_recorded_files_load_as_before_and_a_bad_record_is_told(wrist):
     (wrist / "SHA256SUMS").write_text("12ab  S99/S99.pkl\n")
     with pytest.raises(DatasetError, match="SHA256SUMS: line 1"):
         wesad.load(wrist, cache=False)
+    (wrist / "SHA256SUMS").write_text(f"{'0' * 64}  WESAD/S99/S99.pkl\n")
+    with pytest.raises(DatasetError, match="SHA256SUMS: no file that it names lies"):
+        wesad.load(wrist, cache=False)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -1152,6 +1173,11 @@ def test_participants_that_are_there_twice_in_part_or_not_at_all(wrist):
     ):
         wesad.load(wrist, cache=False)
     shutil.rmtree(wrist / "S97")
+    for name in ("S97", "s99"):
+        (wrist / name).symlink_to(wrist / "nowhere")
+        with pytest.raises(DatasetError, match=f"{name}_quest.csv: .* is missing"):
+            wesad.load(wrist, cache=False)
+        (wrist / name).unlink()
     assert (
         "participants not in this folder: S2, S3"
         in wesad.load(wrist, cache=False).attrs["notes"]

@@ -45,11 +45,14 @@ def pooled(made):
 
 
 def write(folder, name="S3", rows=(40, 30, 30), columns=159, **changed):
-    """A table whose columns keep their own minimum below and maximum above; X and y can
-    be changed.
+    """A table whose columns keep their own minimum below and maximum above, and whose
+    rows overlap by half where there are 159 columns; X and y can be changed.
     """
     random = np.random.default_rng(0)
     low, level, high = np.sort(random.normal(size=(3, sum(rows), 14)), axis=0)
+    if columns == 159:
+        low[1:] = np.minimum(low[1:], low[:-1])
+        high[1:] = np.maximum(high[1:], high[:-1])
     statistics = [
         level,
         np.ones_like(level),
@@ -166,6 +169,18 @@ def test_spread_within_and_between_is_that_of_all_samples():
     assert wesad_table._pool(rows)[0, 14] == pytest.approx(samples.std())
 
 
+def respace(folder, rows, columns=159):
+    """The table with other rows than all of its 100, each once."""
+    values, code = write(folder)
+    write(folder, X=values[list(rows), :columns], y=code[list(rows)])
+
+
+def test_a_condition_without_a_window_is_told(tmp_path):
+    write(tmp_path, rows=(40, 30, 7))
+    part = wesad_table.read(tmp_path, "S3", ORDER)
+    assert part.attrs["notes"] == "S3: stress is shorter than a window"
+
+
 def test_a_table_without_variability_and_beats_that_were_not_found(tmp_path):
     write(tmp_path, "S15", (20, 15, 15), 154)
     part = wesad_table.read(tmp_path, "S15", ORDER)
@@ -226,6 +241,12 @@ def test_a_table_without_variability_and_beats_that_were_not_found(tmp_path):
         (
             lambda folder: write(folder, X=np.roll(write(folder)[0], 14, 1)),
             "means between their extremes",
+        ),
+        (lambda folder: respace(folder, [*range(9), *range(8, 100)]), "row 9 is the"),
+        (lambda folder: respace(folder, range(0, 100, 2)), "rows are missing"),
+        (
+            lambda folder: respace(folder, range(100), columns=154),
+            "they overlap, 5 s apart",
         ),
         (
             lambda folder: (folder / "features_S3.npz").write_bytes(b"<html>"),
