@@ -34,10 +34,28 @@ def features_form(path: Place, number: int, length: float) -> xr.Dataset:
         clip: SKIPPED + features.place_windows(len(rows[clip]), length, length)
         for clip in sorted(rows)
     }
-    windows = part(number, placed, [])
+    windows = part(number, placed, _odd(rows, f"P{number:02d}"))
     for name in COLUMNS:
         add_columns(windows, name, rows)
     return windows
+
+
+def _odd(rows: Mapping[int, np.ndarray], person: str) -> list[str]:
+    """Notes on numbers that are missing, and on rows that are there twice."""
+    notes: list[str] = []
+    for name, (low, high, _) in COLUMNS.items():
+        values = np.concatenate([of_clip[:, low:high] for of_clip in rows.values()])
+        share = np.isnan(values).mean()
+        if share > 0:
+            notes.append(f"{person}: {100 * share:.3g} % of {name} is missing")
+    for clip, of_clip in sorted(rows.items()):
+        double = (of_clip[1:] == of_clip[:-1]).all(1).sum()
+        if double:
+            notes.append(
+                f"{person}: clip {clip}: {double} rows repeat the row before: are the "
+                "seconds behind them right?"
+            )
+    return notes
 
 
 def add_columns(windows: xr.Dataset, name: str, rows: Mapping[int, np.ndarray]) -> None:

@@ -33,7 +33,7 @@ def find(root: Path, form: str) -> dict[int, Place]:
             damaged.
     """
     archive = root if root.is_file() else root / f"{FOLDERS[form]}.zip"
-    places: list[Place] = [root, root / FOLDERS[form]]
+    places: list[Place] = [root / FOLDERS[form], root]  # a stray file hides no folder
     if archive.is_file():
         try:
             inside = zipfile.Path(archive)
@@ -41,7 +41,7 @@ def find(root: Path, form: str) -> dict[int, Place]:
             raise DatasetError(
                 f"this is no whole archive ({error}); download it again", archive
             ) from error
-        places += [inside, inside / FOLDERS[form]]
+        places += [inside / FOLDERS[form], inside]
     elif not root.is_dir():
         raise DatasetError(f"there is no such folder or archive of DMER; {ASK}", root)
     for place in places:

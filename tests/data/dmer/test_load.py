@@ -683,6 +683,13 @@ def test_the_scale_is_told_from_the_answers_or_asked_for(tmp_path, high, scale, 
             dmer.open_dmer(tmp_path, scale=scale, progress=False)
 
 
+def test_a_slip_of_one_person_does_not_make_the_scale(folder):
+    text = (folder / PANAS).read_text()
+    put(folder / PANAS, answers(text, 5, lambda line: line[:2] + "7" + line[3:]))
+    with pytest.raises(DatasetError, match=r"answer above 5 \(P07\), 1 times"):
+        dmer.open_dmer(folder, progress=False)
+
+
 def test_participant_26_is_shifted_back_only_if_all_answers_lie_above_ten(tmp_path):
     write_features(tmp_path, 26, {0: 9})
     write_ratings(tmp_path, 26, shift=10)
@@ -871,6 +878,38 @@ def test_missing_trials_and_short_trials_are_told(folder):
     assert dataset.video.isnull().any() and not dataset.video.isnull().all()
     with pytest.raises(DatasetError, match="no trial is as long as a window of 60 s"):
         dmer.open_dmer(folder, pool=60, progress=False)
+
+
+def test_rows_that_repeat_and_numbers_that_are_missing_are_told(folder):
+    feas, vids = released(7, {0: 9, 3: 12})
+    feas[2], feas[:, 200] = feas[1], np.nan
+    put(folder / "Features" / "7.mat", mat(feas=np.nan_to_num(feas), vids=vids))
+    assert "P07: clip 0: 1 rows repeat" in notes_of(folder)
+    feas[:, :90] = np.nan
+    put(folder / "Features" / "7.mat", mat(feas=feas, vids=vids))
+    assert "P07: 100 % of eeg is missing" in notes_of(folder)
+    assert "P07: 0.13 % of video is missing" in notes_of(folder)
+
+
+def notes_of(root):
+    return dmer.open_dmer(root, progress=False).attrs["notes"]
+
+
+def test_a_stray_file_hides_no_folder_and_nobody_is_left_out_silently(folder):
+    write_features(folder / "elsewhere", 8)
+    (folder / "elsewhere/Features/8.mat").rename(folder / "8.mat")
+    write_ratings(folder / "Raw_data", 9)
+    dataset = dmer.open_dmer(folder, progress=False)
+    assert set(dataset.participant.values) == {"P07"}
+    told = dataset.attrs["notes"].splitlines()
+    assert "answers without a recording: participant 9" in told
+
+
+def test_answers_of_one_person_under_two_numbers_are_refused(folder):
+    write_features(folder, 8)
+    put(folder / "Raw_data/8/8/Panas.csv", (folder / PANAS).read_bytes())
+    with pytest.raises(DatasetError, match="8/Panas.csv: .* participant 7 once more"):
+        dmer.open_dmer(folder, progress=False)
 
 
 # --- signals
