@@ -242,28 +242,40 @@ def windows_of(
     windows = part(number, placed, notes)
     if windows.sizes["window"]:
         for name, recording in recordings.items():
-            windows.update(signal(name, _table(name, recording, windows, is_whole)))
+            table, remarks = _table(name, recording, windows, is_whole)
+            windows.attrs["notes"] += [
+                f"P{number:02d}: {name}{remark}" for remark in remarks
+            ]
+            windows.update(signal(name, table))
     return windows
 
 
 def _table(
     name: str, recording: Recording, windows: xr.Dataset, is_whole: bool
-) -> xr.DataArray:
-    """Features (window, feature) of a modality, NaN in trials that it lacks."""
+) -> tuple[xr.DataArray, list[str]]:
+    """Features (window, feature) of a modality, NaN in trials that it lacks; notes."""
     clips = windows["clip"].values
     times = np.stack([windows.start, windows.stop], 1)  # (window, 2)
     spans = {clip: recording.spans.get(clip, (0, 0)) for clip in clips.tolist()}
     if is_whole:
         first = np.array([spans[clip][0] for clip in clips.tolist()]) / RATES[name]
         table = _extract(name, recording.signal, times + first[:, None])
+        remarks = [f": {remark}" for remark in table.attrs["notes"].splitlines()]
     else:
-        tables = [
-            _extract(name, recording.signal[first:last], times[clips == clip])
+        tables = {
+            clip: _extract(name, recording.signal[first:last], times[clips == clip])
             for clip, (first, last) in spans.items()
+        }
+        table = xr.concat(tables.values(), "window", combine_attrs="drop")
+        remarks = [
+            f", clip {clip}: {remark}"
+            for clip, of_clip in tables.items()
+            if clip in recording.spans
+            for remark in of_clip.attrs["notes"].splitlines()
         ]
-        table = xr.concat(tables, "window", combine_attrs="drop")
     is_present = xr.DataArray(np.isin(clips, list(recording.spans)), dims="window")
-    return table.where(is_present).assign_coords(quality=table.quality * is_present)
+    table = table.where(is_present)
+    return table.assign_coords(quality=table.quality * is_present), remarks
 
 
 def _extract(name: str, values: np.ndarray, windows: np.ndarray) -> xr.DataArray:

@@ -969,6 +969,17 @@ def test_wrong_signals_end_in_a_sentence_that_says_where(
     assert str(path) in sentence(error) and words in sentence(error), sentence(error)
 
 
+def test_what_was_not_to_be_believed_of_a_signal_is_told(made, datas, tmp_path):
+    rows = datas["gsr_datas"] * [[1000], [1], [1]]  # in nS
+    variables = datas | {"gsr_datas": rows}
+    put(tmp_path / "Aligned_data" / "7" / "datas.mat", mat(**variables))
+    dataset = dmer.open_dmer(tmp_path, ratings=made, progress=False)
+    assert contract.missing(dataset).sel(modality="gsr").all()
+    told = "P07: gsr, clip 9: 100% of the samples lie outside of -0.05 to 100 µS"
+    assert told in dataset.attrs["notes"]
+    assert "gsr, " not in dmer.open_dmer(made, "aligned", progress=False).attrs["notes"]
+
+
 @pytest.fixture(scope="module")
 def short(tmp_path_factory):
     """The raw recording of one clip of 12 s."""
