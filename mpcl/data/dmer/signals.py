@@ -19,6 +19,7 @@ the aligned release is.
 import io
 import warnings
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -129,7 +130,23 @@ def raw_form(folder: Place, number: int, length: float) -> xr.Dataset:
         name: Recording(values[:, :-1], shown(values[:, -1], folder, name))
         for name, values in rows.items()
     }
+    _check_order(recordings, folder)
     return windows_of(recordings, number, length, folder, is_whole=True)
+
+
+def _check_order(recordings: Mapping[str, Recording], place: Place) -> None:
+    """All devices saw the clips in one order; another means other numbers of clips."""
+    orders = {
+        name: sorted(each.spans, key=each.spans.__getitem__)
+        for name, each in recordings.items()
+    }
+    for (first, before), (second, after) in combinations(orders.items(), 2):
+        if [c for c in before if c in after] != [c for c in after if c in before]:
+            raise DatasetError(
+                f"the triggers of {first} and {second} show the clips in two orders; "
+                "restore the file of the device that is wrong",
+                str(place),
+            )
 
 
 def shown(trigger: np.ndarray, place: Place, name: str) -> Spans:

@@ -1069,6 +1069,19 @@ def test_wrong_recordings_end_in_a_sentence_or_a_note(
         )
 
 
+def test_devices_that_saw_the_clips_in_two_orders_are_refused():
+    spans = {4: (0, 9), 8: (10, 19), 6: (20, 29)}
+    other = {8: (0, 9), 4: (10, 19)}
+    recordings = {
+        "eeg": signals.Recording(np.zeros((30, 18)), spans),
+        "gsr": signals.Recording(np.zeros((30, 1)), spans | {2: (30, 39)}),
+    }
+    signals._check_order(recordings, Path("1"))
+    recordings["ppg"] = signals.Recording(np.zeros((30, 1)), other)
+    with pytest.raises(DatasetError, match="1: .* eeg and ppg show the clips in two"):
+        signals._check_order(recordings, Path("1"))
+
+
 def test_a_start_counts_only_if_its_own_stop_comes_next():
     code = {1: 19, 2: 109, 5: 60, 6: 150, 10: 19, 14: 20, 20: 110, 25: 11, 26: 12}
     trigger = np.zeros(40)
