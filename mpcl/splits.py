@@ -66,8 +66,9 @@ def of_participants(dataset: xr.Dataset, training: Sequence[str]) -> Fold:
     trains = np.isin(dataset.participant.values.astype(str), training)  # (window,)
     if trains.all():
         raise DatasetError("the fold holds nobody out")
+    first, last = min(training), max(training)
     return Fold(
-        f"training on {len(training)} participants ({training[0]} to {training[-1]})",
+        f"training on {len(training)} participants ({first} to {last})",
         _rows(trains),
         _rows(~trains),
         "\0".join(training),

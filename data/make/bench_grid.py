@@ -12,7 +12,7 @@ from mpcl.laboratory import task
 from mpcl.laboratory.cluster import Work, work_off
 from mpcl.laboratory.grid import Task
 
-LENGTH = 20_000_000  # additions of a run that computes, half a second or so
+LENGTH = 80_000_000  # additions of a run that computes, two seconds or so
 
 
 def runs(number: int) -> list[Task]:

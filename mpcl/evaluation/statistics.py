@@ -62,6 +62,20 @@ def interval(values: ArrayLike, level: float = LEVEL) -> tuple[float, float, flo
     return mean, mean - half, mean + half
 
 
+def with_interval(numbers: Sequence[float], form: str = "+z.4f") -> str:
+    """A mean with its bounds, as of :func:`interval`; without any, that is said.
+
+    Example:
+        >>> with_interval((0.5, 0.25, 0.75), ".2f")
+        '0.50 [0.25, 0.75]'
+        >>> with_interval((0.5, np.nan, np.nan), ".2f")
+        '0.50, no interval'
+    """
+    mean, low, high = numbers
+    bounds = ", no interval" if np.isnan(low) else f" [{low:{form}}, {high:{form}}]"
+    return f"{mean:{form}}{bounds}"
+
+
 def holm_intervals(
     family: Sequence[np.ndarray] | np.ndarray, draws: int = DRAWS, seed: int = 0
 ) -> np.ndarray:

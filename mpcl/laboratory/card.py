@@ -6,6 +6,7 @@ After *Model Cards for Model Reporting* (Mitchell et al. 2019).
 from textwrap import fill
 from typing import Any
 
+from mpcl.evaluation.statistics import with_interval
 from mpcl.laboratory.model import KeptModel
 
 NOT_FOR = """\
@@ -78,7 +79,7 @@ def _scores(predictor: str, scores: dict[str, Any]) -> list[str]:
     metrics = list(scores["means"][predictor])
     rows = [f"| | {' | '.join(metrics)} |", "|---" * (len(metrics) + 1) + "|"]
     for name, means in scores["means"].items():
-        cells = [f"{m:.3f} [{low:.3f}, {high:.3f}]" for m, low, high in means.values()]
+        cells = [with_interval(numbers, ".3f") for numbers in means.values()]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     reasons = [f"- {name}: {why}" for name, why in scores["not_applicable"].items()]
     failed = scores["failed"]
