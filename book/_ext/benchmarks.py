@@ -18,12 +18,17 @@ TITLES = {
     "retrieval": "Retrieval from a large memory",
     "features": "Features of a window of signals",
     "loading": "Loading a data set",
-    "measures": "The six measures on a million distributions",
+    "measures": "The six measures on 200,000 distributions",
     "inference": "Predicting one trial and many",
     "grid": "A grid of runs: a second worker, and what the scheduler costs",
     "book": "Building this book again",
 }
 NOT_MEASURED = "*Not measured by this version.*"
+
+
+def short(number: float) -> str:
+    """Two digits, or whole from 10 on."""
+    return f"{number:.0f}" if number >= 9.95 else f"{number:.2g}"
 
 
 def page(folder: Path = FOLDER) -> str:
@@ -51,10 +56,12 @@ def table(measured: xr.Dataset) -> list[str]:
     for number, case in enumerate(measured.case.values):
         ours, theirs = measured.seconds.values[number]
         ratio = theirs / ours
-        spread = f"{ratio.min():.2g}, {ratio.max():.2g}"
+        spread = f"{short(ratio.min())}, {short(ratio.max())}"
         rival = measured.rival.values[number]
-        seconds = f"{np.median(ours):.2g} | {rival} | {np.median(theirs):.2g}"
-        rows.append(f"| {case} | {seconds} | **{np.median(ratio):.2g}** ({spread}) |")
+        seconds = f"{short(np.median(ours))} | {rival} | {short(np.median(theirs))}"
+        rows.append(
+            f"| {case} | {seconds} | **{short(np.median(ratio))}** ({spread}) |"
+        )
     attrs = measured.attrs
     versions = json.loads(attrs["versions"])
     measured_on = f"{attrs['device']}, {attrs['machine']}, {attrs['threads']} thread(s)"
