@@ -141,13 +141,13 @@ def loading(device: str) -> Iterator[Case]:
     """A WESAD recording, in a process of its own, beside ``pickle.load``."""
     from mpcl.simulation.wesad_twin import write_twin
 
-    folder = Path(tempfile.mkdtemp())
-    write_twin(folder, participants=1, seconds=PROTOCOL)
-    (path,) = folder.rglob("*.pkl")
-    for number, unit in enumerate(("seconds", "megabytes")):
-        ours = partial(loaded, "read", path, number)
-        theirs = partial(loaded, "load", path, number)
-        yield Case(f"one recording, {unit}", "pickle.load", ours, theirs)
+    with tempfile.TemporaryDirectory() as folder:
+        root = write_twin(folder, participants=1, seconds=PROTOCOL)
+        (path,) = root.rglob("*.pkl")
+        for number, unit in enumerate(("seconds", "megabytes")):
+            ours = partial(loaded, "read", path, number)
+            theirs = partial(loaded, "load", path, number)
+            yield Case(f"one recording, {unit}", "pickle.load", ours, theirs)
 
 
 def loaded(way: str, path: Path, number: int) -> float:

@@ -29,9 +29,8 @@ CODE = {
     "meditation2": 4,
 }  # in the label vector; 0 is between, 5 to 7 are to be ignored
 LABEL_RATE = 700
-LARGEST = np.float64(
-    1e6
-)  # no sensor here gives more, in any unit; bytes in the wrong order do
+# no sensor here gives more, in any unit; bytes in the wrong order do
+LARGEST = np.float64(1e6)
 WORN = partial(features.acceleration, typical=(0.5, 2.0))  # g: gravity is in it
 SHAKEN = ("bvp", "eda")  # their quality is multiplied by the share without motion
 
